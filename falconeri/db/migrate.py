@@ -1,0 +1,192 @@
+"""Brings a database to this program's schema: numbered migrations once, functions whenever they changed.
+
+Any number of programs may start at once: one migrates, the others wait for it. Called by
+`falconerid migrate`, `falconeri migrate` and the tests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import errors as pg
+
+from falconeri.errors import Conflict
+from falconeri.log import get_logger
+from falconeri.resources import sql_root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from yoyo.backends import DatabaseBackend
+
+log = get_logger(__name__)
+
+LOCK_KEY = 0x66616C63
+"""The advisory lock of whoever migrates; it dies with its session."""
+
+MIN_VERSION = 150000
+"""PostgreSQL 15, as `server_version` counts."""
+
+
+class DatabaseTooNew(Conflict):
+    """A newer falconeri has migrated this database: this one might damage it."""
+
+    code = "database_too_new"
+    default_message = "the database belongs to a newer falconeri"
+
+
+class PostgresTooOld(Conflict):
+    """The server lacks what our SQL needs."""
+
+    code = "postgres_too_old"
+    default_message = "PostgreSQL 15 or newer is needed"
+
+
+def migrate(url: str) -> bool:
+    """Migrate the database at `url`, waiting for others who do.
+
+    Returns:
+        Whether anything was changed.
+
+    Raises:
+        DatabaseTooNew: It knows migrations that we don't.
+        PostgresTooOld: The server is older than 15.
+        psycopg.OperationalError: It can't be reached.
+    """
+    with psycopg.connect(url, autocommit=True, application_name="falconeri migrate") as guard:
+        if guard.info.server_version < MIN_VERSION:
+            raise PostgresTooOld(detail=f"this is {guard.info.server_version // 10000}")
+        guard.execute("select pg_advisory_lock(%s)", (LOCK_KEY,))
+        guard.execute("create schema if not exists falconeri")
+        guard.execute("create schema if not exists procrastinate")
+        applied = _apply_numbered(url, "procrastinate", _procrastinate_migrations())
+        applied += _apply_numbered(url, "falconeri", sql_root() / "migrations")
+        reapplied = _apply_code(guard)
+        log.info("migrated", migrations=applied, functions_changed=reapplied)
+        return applied > 0 or reapplied
+
+
+def is_current(url: str) -> bool:
+    """Whether the database has this program's functions, and so its tables.
+
+    Raises:
+        psycopg.OperationalError: It can't be reached.
+    """
+    with psycopg.connect(url, autocommit=True) as conn:
+        return _code_checksum(conn) == checksum(_code_files())
+
+
+def checksum(files: list[Path]) -> str:
+    """One SHA-256 of all function and view files, names included."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(sql_root())}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _procrastinate_migrations() -> Path:
+    """Procrastinate ships its schema as numbered SQL files, which yoyo reads as they are."""
+    import procrastinate  # noqa: PLC0415 - slow, and needed only here
+
+    return Path(procrastinate.__file__).parent / "sql" / "migrations"
+
+
+def _apply_numbered(url: str, schema: str, source: Path) -> int:
+    """Apply what is missing of one directory of migrations; its bookkeeping is in the same schema."""
+    from yoyo import get_backend, read_migrations  # noqa: PLC0415 - slow, and needed only here
+
+    backend = get_backend(_yoyo_url(url, schema))
+    try:
+        # Not the package's __init__.py, which yoyo would take for a migration.
+        migrations = read_migrations(str(source)).filter(lambda m: m.path.endswith(".sql"))
+        # The lock row of a migrator that died would block everybody for ever; we hold the real lock.
+        backend.break_lock()
+        unknown = _applied_ids(backend) - {m.id for m in migrations}
+        if unknown:
+            raise DatabaseTooNew(
+                detail=f"unknown migrations: {', '.join(sorted(unknown))}",
+                hint="upgrade this program",
+            )
+        missing = backend.to_apply(migrations)
+        with backend.lock():
+            backend.apply_migrations(missing)
+        return len(missing)
+    finally:
+        backend.connection.close()
+
+
+def _applied_ids(backend: DatabaseBackend) -> set[str]:
+    backend.ensure_internal_schema_updated()
+    return {row[0] for row in backend.execute("select migration_id from _yoyo_migration").fetchall()}
+
+
+def _yoyo_url(url: str, schema: str) -> str:
+    parts = urlsplit(url)
+    query = urlencode([*parse_qsl(parts.query), ("schema", schema)])
+    return urlunsplit(parts._replace(scheme="postgresql+psycopg", query=query))
+
+
+def _code_files() -> list[Path]:
+    root = sql_root()
+    return [*sorted((root / "functions").rglob("*.sql")), *sorted((root / "views").glob("*.sql"))]
+
+
+def _code_checksum(conn: psycopg.Connection) -> str | None:
+    try:
+        row = conn.execute("select checksum from falconeri.applied_code").fetchone()
+    except (pg.UndefinedTable, pg.InvalidSchemaName):
+        return None
+    return row[0] if row else None
+
+
+def _apply_code(conn: psycopg.Connection) -> bool:
+    """Replace all functions and views in one transaction, if their files are not those applied."""
+    files = _code_files()
+    wanted = checksum(files)
+    if _code_checksum(conn) == wanted:
+        return False
+    with conn.transaction():
+        conn.execute("set local check_function_bodies = off")
+        for statement in _drop_statements(conn):
+            conn.execute(statement)
+        _create_in_order(conn, files)
+        conn.execute("delete from falconeri.applied_code")
+        conn.execute("insert into falconeri.applied_code (checksum) values (%s)", (wanted,))
+    return True
+
+
+def _drop_statements(conn: psycopg.Connection) -> Iterator[bytes]:
+    """What removes every view and function of ours, also those whose files are gone."""
+    rows = conn.execute(
+        """
+        select format('drop view if exists %s cascade', c.oid::regclass)
+        from pg_class c where c.relnamespace = 'falconeri'::regnamespace and c.relkind = 'v'
+        union all
+        select format('drop routine if exists %s cascade', p.oid::regprocedure)
+        from pg_proc p where p.pronamespace = 'falconeri'::regnamespace
+        """
+    ).fetchall()
+    return (row[0].encode() for row in rows)
+
+
+def _create_in_order(conn: psycopg.Connection, files: list[Path]) -> None:
+    """Create each file's function once what it is parsed against is there.
+
+    SQL-bodied functions and views need what they call; that order is found, not written down.
+    """
+    waiting = files
+    while waiting:
+        refused: list[Path] = []
+        for file in waiting:
+            try:
+                with conn.transaction():
+                    conn.execute(file.read_bytes())
+            except (pg.UndefinedFunction, pg.UndefinedTable, pg.UndefinedObject):
+                if file == waiting[-1] and len(refused) == len(waiting) - 1:
+                    raise
+                refused.append(file)
+        waiting = refused

@@ -1,0 +1,60 @@
+"""Strict JSON in and compact JSON out.
+
+Called wherever bytes from outside become our types. Everything that a careless or hostile sender
+can put into JSON and that PostgreSQL or we could not keep (NUL, NaN, lone surrogates, endless
+nesting) ends here, as an error with the place in it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from falconeri.errors import BadRequest, InvalidInput
+
+T = TypeVar("T")
+
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""An escaped NUL, as opposed to an escaped backslash before the letters `u0000`."""
+
+_encoder = msgspec.json.Encoder()
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def encode(value: object) -> bytes:
+    """Compact JSON of any of our types."""
+    return _encoder.encode(value)
+
+
+def decode(data: bytes | str, type_: type[T]) -> T:
+    """Parse JSON into `type_`.
+
+    Raises:
+        BadRequest: Not JSON at all (HTTP 400).
+        InvalidInput: JSON of another shape (HTTP 422); `detail` is the path and the reason.
+    """
+    decoder = _decoders.get(type_)
+    if decoder is None:
+        decoder = _decoders[type_] = msgspec.json.Decoder(type_)
+    raw = data.encode() if isinstance(data, str) else data
+    if b"\\u0000" in raw and _NUL.search(raw):
+        raise InvalidInput("text must not contain NUL characters")
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as ex:
+        raise InvalidInput(detail=readable(ex)) from ex
+    except (msgspec.DecodeError, UnicodeDecodeError) as ex:
+        raise BadRequest("not valid JSON", detail=str(ex)) from ex
+    except RecursionError as ex:
+        raise BadRequest("JSON nested too deeply") from ex
+
+
+def readable(error: msgspec.ValidationError) -> str:
+    """Put the path first: `input.atom.glob: Invalid enum value '*'`."""
+    text = str(error)
+    reason, marker, path = text.rpartition(" - at `$")
+    if not marker:
+        return text
+    return f"{path.rstrip('`').lstrip('.')}: {reason}"

@@ -1,0 +1,151 @@
+"""What falconerid answers about jobs, datums and files.
+
+Names, nulls and timestamps (UTC, without zone) are those of falconeri 2.0.0-alpha.5, so that its
+command line and workers read them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from falconeri.states import DatumStatus, JobStatus, OutputStatus
+
+
+class Job(Struct, frozen=True):
+    """One submitted spec. `pipeline_spec` is the stored form."""
+
+    id: UUID
+    created_at: datetime
+    updated_at: datetime
+    status: JobStatus
+    pipeline_spec: dict[str, Any]
+    job_name: str
+    command: list[str]
+    egress_uri: str
+    error_message: str | None = None
+    """Why the job as a whole was ended, when it wasn't its datums."""
+
+
+class Datum(Struct, frozen=True):
+    """One unit of work and its latest attempt."""
+
+    id: UUID
+    created_at: datetime
+    updated_at: datetime
+    status: DatumStatus
+    job_id: UUID
+    error_message: str | None
+    node_name: str | None
+    pod_name: str | None
+    backtrace: str | None
+    output: str | None
+    attempted_run_count: int
+    maximum_allowed_run_count: int
+
+
+class InputFile(Struct, frozen=True):
+    """One file of a datum: where it comes from and where the program finds it."""
+
+    id: UUID
+    created_at: datetime
+    datum_id: UUID
+    uri: str
+    local_path: str
+    job_id: UUID
+
+
+class OutputFile(Struct, frozen=True):
+    """One file written by a datum."""
+
+    id: UUID
+    created_at: datetime
+    updated_at: datetime
+    status: OutputStatus
+    job_id: UUID
+    datum_id: UUID
+    uri: str
+    size_bytes: int | None = None
+    checksum: str | None = None
+
+
+class DatumStatusCount(Struct, frozen=True):
+    """How many datums of a job have a status, and how many of those will run again."""
+
+    status: DatumStatus
+    count: int
+    rerunable_count: int
+
+
+class Progress(Struct, frozen=True):
+    """The counts of a job's datums; their sum is `total`."""
+
+    job_id: UUID
+    job_name: str
+    status: JobStatus
+    total: int
+    ready: int
+    running: int
+    done: int
+    error: int
+    canceled: int
+    failed_attempts: int
+    """Attempts that failed so far, also those of datums that succeeded later."""
+
+
+class JobDescription(Struct, frozen=True):
+    """All about a job that fits a page. Lists are cut at 1,000 datums."""
+
+    job: Job
+    datum_status_counts: list[DatumStatusCount]
+    running_datums: list[Datum]
+    error_datums: list[Datum]
+
+
+class DatumDescription(Struct, frozen=True):
+    """A datum with its input files."""
+
+    datum: Datum
+    input_files: list[InputFile]
+
+
+class ErrorBody(Struct, frozen=True):
+    """The body of every error: the class's `code`, and `falconeri.errors` for its meaning."""
+
+    code: str
+    message: str
+    detail: str = ""
+    hint: str = ""
+
+
+class JobAnswer(Struct, frozen=True):
+    """`{"job": …}`."""
+
+    job: Job
+
+
+class JobsAnswer(Struct, frozen=True):
+    """`{"jobs": […]}`."""
+
+    jobs: list[Job]
+
+
+class DatumAnswer(Struct, frozen=True):
+    """`{"datum": …}`."""
+
+    datum: Datum
+
+
+class OutputFilesAnswer(Struct, frozen=True):
+    """`{"output_files": […]}`."""
+
+    output_files: list[OutputFile]
+
+
+class WaitAnswer(Struct, frozen=True):
+    """The answer of a wait for a job's end: `progress.status` says whether it came."""
+
+    progress: Progress

@@ -1,0 +1,188 @@
+"""The pipeline spec: what a user writes to describe a job.
+
+Field names are Pachyderm's, as the original falconeri's are. Unknown fields are refused, and each
+message names the path of the field. Called by CLI (to check before sending) and falconerid.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from falconeri.errors import InvalidInput, InvalidSpec
+from falconeri.wire import codec
+from falconeri.wire.duration import parse_duration_s
+
+_NonEmpty = Annotated[str, Meta(min_length=1)]
+_Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+PIPELINE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,51}$"
+"""What makes a job name (this, a dash and ten characters) a valid DNS label."""
+
+REPO_NAME = r"^[A-Za-z0-9._-]{1,255}$"
+
+
+class Glob(StrEnum):
+    """How the files of an atom become datums."""
+
+    WHOLE = "/"
+    """One datum with everything."""
+    ENTRIES = "/*"
+    """One datum for each top-level file or directory."""
+
+
+class Pipeline(Struct, frozen=True, forbid_unknown_fields=True):
+    """`name` becomes the beginning of the job's name."""
+
+    name: Annotated[str, Meta(pattern=PIPELINE_NAME)]
+
+
+class Secret(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A secret of the cluster: one key as a variable (`key`, `env_var`), or all as a directory."""
+
+    name: _NonEmpty
+    mount_path: _NonEmpty | UnsetType = UNSET
+    key: _NonEmpty | UnsetType = UNSET
+    env_var: _NonEmpty | UnsetType = UNSET
+    optional: bool | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Exactly one of the two shapes."""
+        variable = (self.key is not UNSET, self.env_var is not UNSET)
+        if self.mount_path is UNSET and not all(variable):
+            raise ValueError("a secret needs either `mount_path`, or both `key` and `env_var`")
+        if self.mount_path is not UNSET and (any(variable) or self.optional is not UNSET):
+            raise ValueError("a secret with `mount_path` takes no `key`, `env_var` or `optional`")
+
+
+class Transform(Struct, frozen=True, forbid_unknown_fields=True):
+    """The user's program: an image and the command to run in it for each datum."""
+
+    cmd: Annotated[list[str], Meta(min_length=1)]
+    image: _NonEmpty
+    image_pull_policy: str | None = None
+    env: dict[str, str] = field(default_factory=dict[str, str])
+    secrets: list[Secret] = field(default_factory=list[Secret])
+    service_account: str | None = None
+
+
+class ParallelismSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many workers run at once."""
+
+    constant: _Count
+
+
+class ResourceRequests(Struct, frozen=True, forbid_unknown_fields=True):
+    """What each worker gets: `memory` as Kubernetes writes it (`500Mi`), `cpu` in cores."""
+
+    memory: _NonEmpty
+    cpu: Annotated[float, Meta(ge=0)]
+
+
+class Atom(Struct, frozen=True, forbid_unknown_fields=True):
+    """Files below a URI, seen by the program under `/pfs/<repo>/`."""
+
+    uri: _NonEmpty = field(name="URI")
+    repo: Annotated[str, Meta(pattern=REPO_NAME)]
+    glob: Glob
+
+    def __post_init__(self) -> None:
+        """A repo is a directory beside `out`."""
+        if self.repo in {"out", ".", ".."}:
+            raise ValueError(f"`repo` must not be {self.repo!r}: it names a directory below /pfs")
+
+
+class Input(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Exactly one of `atom` (also written `pfs`), `cross` and `union`."""
+
+    atom: Atom | UnsetType = UNSET
+    pfs: Atom | UnsetType = UNSET
+    cross: list[Input] | UnsetType = UNSET
+    union: list[Input] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Exactly one key."""
+        given = [v for v in (self.atom, self.pfs, self.cross, self.union) if v is not UNSET]
+        if len(given) != 1:
+            raise ValueError("an input has exactly one of `atom` (or `pfs`), `cross`, `union`")
+
+    @property
+    def files(self) -> Atom | None:
+        """The atom under either of its names, or None for a combination."""
+        if self.atom is not UNSET:
+            return self.atom
+        return self.pfs if self.pfs is not UNSET else None
+
+
+class Egress(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where outputs go: the URI of a bucket or directory."""
+
+    uri: _NonEmpty = field(name="URI")
+
+
+class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """One job, as a user describes it."""
+
+    pipeline: Pipeline
+    transform: Transform
+    parallelism_spec: ParallelismSpec
+    resource_requests: ResourceRequests
+    input: Input
+    egress: Egress
+    datum_tries: _Count | None = None
+    job_timeout: str | None = None
+    node_selector: dict[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        """Say at once that a duration can't be read."""
+        if self.job_timeout is not None:
+            parse_duration_s(self.job_timeout, name="job_timeout")
+
+    @property
+    def max_tries(self) -> int:
+        """How often a datum may fail by its program's fault; absent and 0 mean once."""
+        return self.datum_tries or 1
+
+    @property
+    def timeout_s(self) -> int | None:
+        """Whole seconds until the job is stopped, or None for no limit."""
+        if self.job_timeout is None:
+            return None
+        return parse_duration_s(self.job_timeout, name="job_timeout") or None
+
+
+def parse_spec(data: bytes | str) -> PipelineSpec:
+    """Read a spec from JSON.
+
+    Raises:
+        InvalidSpec: Wrong shape; `detail` is the field's path and what is wrong with it.
+        BadRequest: Not JSON.
+    """
+    try:
+        return codec.decode(data, PipelineSpec)
+    except InvalidInput as ex:
+        raise InvalidSpec(detail=ex.detail or ex.message) from ex
+
+
+def stored_form(spec: PipelineSpec) -> dict[str, Any]:
+    """Return the object kept in `jobs.pipeline_spec`, as the original stores it.
+
+    The timeout is in seconds. `datum_tries` is not in it: it is a column of its own.
+    """
+    stored: dict[str, Any] = msgspec.to_builtins(spec)
+    del stored["datum_tries"]
+    stored["job_timeout"] = spec.timeout_s
+    _name_atoms(stored["input"])
+    return stored
+
+
+def _name_atoms(node: dict[str, Any]) -> None:
+    """Write the alias `pfs` as `atom`, at every depth."""
+    if "pfs" in node:
+        node["atom"] = node.pop("pfs")
+    for children in (node.get("cross", []), node.get("union", [])):
+        for child in children:
+            _name_atoms(child)

@@ -1,0 +1,184 @@
+"""What workers and falconerid say to each other.
+
+The first half is ours; the second (`Reservation` and the updates by PATCH) is the original's, which
+its workers use. Every call of an attempt carries the pod's name and the attempt's number, so that a
+call of an attempt that is over is refused (`claim_lost`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from falconeri.states import AttemptOutcome, FailureClass, JobStatus, OutputStatus, Verdict
+from falconeri.wire.spec import PipelineSpec
+
+_Name = Annotated[str, Meta(min_length=1, max_length=253)]
+_Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class NewJob(Struct, frozen=True):
+    """The body of `POST /jobs`."""
+
+    job: PipelineSpec
+
+
+class WorkerIdentity(Struct, frozen=True):
+    """Who asks: the pod and its node. Names are unique among the pods of a job, for ever."""
+
+    pod_name: _Name
+    node_name: _Name
+
+
+class WorkOrder(Struct, frozen=True):
+    """What a worker needs to know of its job, told once when it registers."""
+
+    job_id: UUID
+    job_name: str
+    status: JobStatus
+    command: list[str]
+    egress_uri: str
+    lease_s: int
+    """Seconds that a claim lasts without a heartbeat."""
+
+
+class InputRef(Struct, frozen=True):
+    """A file (or, ending in `/`, a directory) to fetch, and where the program expects it."""
+
+    uri: str
+    local_path: str
+
+
+class Claim(Struct, frozen=True):
+    """A datum handed to a worker, and the number of the attempt that this begins."""
+
+    datum_id: UUID
+    attempt: int
+    inputs: list[InputRef]
+
+
+class WorkAnswer(Struct, frozen=True):
+    """The answer to a request for work; `claim` is set if and only if `verdict` is `claimed`."""
+
+    verdict: Verdict
+    claim: Claim | None = None
+
+
+class Report(Struct, frozen=True):
+    """How an attempt ended, as its worker saw it.
+
+    `output` is the captured stdout and stderr, bounded. Texts are free of NUL.
+    """
+
+    outcome: AttemptOutcome
+    failure_class: FailureClass | None = None
+    output: str = ""
+    error_message: str | None = None
+    backtrace: str | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    bytes_in: _Bytes | None = None
+    bytes_out: _Bytes | None = None
+    cpu_s: float | None = None
+    peak_memory_bytes: _Bytes | None = None
+
+
+class Completion(Struct, frozen=True):
+    """The body of `POST /datums/{id}/complete`: the end of one attempt, and a wish for the next."""
+
+    pod_name: _Name
+    attempt: int
+    report: Report
+    claim_next: bool = True
+
+
+class CompletionAnswer(Struct, frozen=True):
+    """The next piece of work; `verdict` is `empty` when none was asked for."""
+
+    next: WorkAnswer
+
+
+class Held(Struct, frozen=True):
+    """An attempt that a worker believes to hold."""
+
+    datum_id: UUID
+    attempt: int
+
+
+class Heartbeat(Struct, frozen=True):
+    """The body of `POST /jobs/{id}/heartbeat`: extends the leases of all that a worker holds."""
+
+    pod_name: _Name
+    held: list[Held]
+
+
+class HeartbeatAnswer(Struct, frozen=True):
+    """Which of the held attempts are no longer the worker's: it stops those at once."""
+
+    job_status: JobStatus
+    lost: list[UUID]
+
+
+class WaitForWork(Struct, frozen=True):
+    """The body of `POST /jobs/{id}/wait_for_work` on the waiting port."""
+
+    pod_name: _Name
+    node_name: _Name
+    hold_s: Annotated[float, Meta(ge=0, le=55)] = 25.0
+    """Seconds after which `empty` is answered."""
+
+
+class NewOutput(Struct, frozen=True):
+    """A file about to be uploaded."""
+
+    uri: Annotated[str, Meta(min_length=1)]
+
+
+class NewOutputs(Struct, frozen=True):
+    """The body of `POST /datums/{id}/output_files`; the original's workers send no `attempt`."""
+
+    pod_name: _Name
+    output_files: list[NewOutput]
+    attempt: int | None = None
+
+
+class OutputUpdate(Struct, frozen=True):
+    """What became of an upload."""
+
+    id: UUID
+    status: OutputStatus
+    size_bytes: _Bytes | None = None
+    checksum: str | None = None
+
+
+class OutputUpdates(Struct, frozen=True):
+    """The body of `PATCH /datums/{id}/output_files`."""
+
+    pod_name: _Name
+    output_files: list[OutputUpdate]
+    attempt: int | None = None
+
+
+class Reservation(Struct, frozen=True):
+    """The original's `POST /jobs/{id}/reserve_next_datum`."""
+
+    node_name: _Name
+    pod_name: _Name
+
+
+class DatumPatch(Struct, frozen=True):
+    """The original's report: `done` with neither, `error` with both of the messages."""
+
+    status: str
+    output: str
+    error_message: str | None = None
+    backtrace: str | None = None
+
+
+class DatumUpdate(Struct, frozen=True):
+    """The body of the original's `PATCH /datums/{id}`."""
+
+    pod_name: _Name
+    datum: DatumPatch

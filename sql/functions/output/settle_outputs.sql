@@ -1,0 +1,28 @@
+-- Notes what became of the uploads of an attempt. The arrays are parallel; a repeat is fine.
+-- Raises ZF002 datum_not_found, ZF003 claim_lost, ZF009 invalid_input for a file of another datum.
+-- Locks: one claim, the rows of the files.
+create function falconeri.settle_outputs(
+  p_datum_id uuid, p_pod_name text, p_attempt integer, p_output_ids uuid[],
+  p_statuses falconeri.output_status[], p_sizes_bytes bigint[], p_checksums text[]
+) returns void
+language plpgsql volatile set search_path = falconeri, pg_temp as $$
+declare
+  v_claim falconeri.claims := falconeri._lock_claim(p_datum_id, p_pod_name, p_attempt);
+  v_settled integer;
+begin
+  update falconeri.output_files f set
+    status = u.status, size_bytes = u.size_bytes, checksum = u.checksum, updated_at = falconeri._now()
+  from unnest(p_output_ids, p_statuses, p_sizes_bytes, p_checksums)
+    u (output_id, status, size_bytes, checksum)
+  where f.output_no = falconeri._output_no(u.output_id)
+    and f.job_no = v_claim.job_no and f.seq = v_claim.seq;
+  get diagnostics v_settled = row_count;
+  if v_settled <> cardinality(p_output_ids) then
+    raise exception using errcode = 'ZF009', message = 'not all of these are output files of the datum',
+      detail = jsonb_build_object('datum_id', p_datum_id);
+  end if;
+end
+$$;
+comment on function falconeri.settle_outputs(
+  uuid, text, integer, uuid[], falconeri.output_status[], bigint[], text[]
+) is 'Notes what became of the uploads of an attempt.';

@@ -1,0 +1,22 @@
+-- Looks whether one of these files belongs to another datum of the job.
+-- Raises ZF005 output_clash, naming both datums.
+create function falconeri._refuse_clash(p_claim falconeri.claims, p_uris text[]) returns void
+language plpgsql stable set search_path = falconeri, pg_temp as $$
+declare
+  v_other record;
+begin
+  select f.uri, f.seq into v_other from falconeri.output_files f
+  where f.job_no = p_claim.job_no and f.uri = any (p_uris) and f.seq <> p_claim.seq
+  order by f.uri limit 1;
+  if found then
+    raise exception using errcode = 'ZF005', message = 'two datums write the same output',
+      detail = jsonb_build_object(
+        'uri', v_other.uri,
+        'datum_id', falconeri._datum_id(p_claim.job_no, p_claim.seq),
+        'other_datum_id', falconeri._datum_id(p_claim.job_no, v_other.seq)
+      );
+  end if;
+end
+$$;
+comment on function falconeri._refuse_clash(falconeri.claims, text[])
+is 'Looks whether one of these files belongs to another datum of the job.';

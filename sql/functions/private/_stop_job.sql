@@ -1,0 +1,34 @@
+-- Ends a running job before its datums have: everything open becomes canceled.
+-- Claims are left alone (a worker locks its claim before its shard, never after): the shard's open = 0
+-- makes every later call of theirs fail.
+-- Returns false if the job has ended already.   Locks: all shards in order, then the job's row.
+create function falconeri._stop_job(
+  p_job_no bigint, p_status falconeri.job_status, p_reason text
+) returns boolean
+language plpgsql volatile set search_path = falconeri, pg_temp as $$
+begin
+  perform from falconeri.shards s where s.job_no = p_job_no order by s.shard for update;
+  perform from falconeri.jobs j
+  where j.job_no = p_job_no and j.status = 'running' for no key update;
+  if not found then
+    return false;
+  end if;
+
+  insert into falconeri.attempts (
+    job_no, seq, attempt, worker_no, outcome, final, started_at, finished_at, error_message
+  )
+  select c.job_no, c.seq, c.attempt, c.worker_no, 'canceled', true, c.claimed_at, falconeri._now(),
+    coalesce(p_reason, 'the job was canceled')
+  from falconeri.claims c where c.job_no = p_job_no and c.seq is not null;
+  perform falconeri._abandon_outputs(c.job_no, c.seq)
+  from falconeri.claims c where c.job_no = p_job_no and c.seq is not null;
+  delete from falconeri.requeue r where r.job_no = p_job_no;
+  update falconeri.shards s set
+    canceled = s.canceled + s.open, open = 0, requeued = 0, delayed = 0, running = 0, halted = true
+  where s.job_no = p_job_no;
+  perform falconeri._end_job(p_job_no, p_status, p_reason);
+  return true;
+end
+$$;
+comment on function falconeri._stop_job(bigint, falconeri.job_status, text)
+is 'Ends a running job before its datums have: everything open becomes canceled.';

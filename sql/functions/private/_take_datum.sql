@@ -1,0 +1,45 @@
+-- Takes a ready datum of a job for an idle, locked claim: one that is to be tried again, else a fresh
+-- one, from the claim's last shard or the next that has any.
+-- Locks: one shard, found with SKIP LOCKED; never waits.
+create function falconeri._take_datum(p_claim falconeri.claims) returns falconeri.work
+language plpgsql volatile set search_path = falconeri, pg_temp as $$
+declare
+  v_shard falconeri.shards;
+  v_again falconeri.requeue;
+begin
+  select s.* into v_shard from falconeri.shards s
+  where s.job_no = p_claim.job_no and s.shard >= p_claim.shard
+    and not s.halted and (s.requeued > 0 or s.next_seq <= s.last_seq)
+  order by s.shard limit 1 for update skip locked;
+  if not found then
+    select s.* into v_shard from falconeri.shards s
+    where s.job_no = p_claim.job_no and s.shard < p_claim.shard
+      and not s.halted and (s.requeued > 0 or s.next_seq <= s.last_seq)
+    order by s.shard limit 1 for update skip locked;
+  end if;
+  if not found then
+    return falconeri._no_work(p_claim.job_no);
+  end if;
+
+  if v_shard.requeued > 0 then
+    delete from falconeri.requeue r
+    where r.job_no = v_shard.job_no and r.shard = v_shard.shard and r.seq = (
+      select q.seq from falconeri.requeue q
+      where q.job_no = v_shard.job_no and q.shard = v_shard.shard and q.ready_at is null
+      order by q.seq limit 1
+    )
+    returning r.* into strict v_again;
+    update falconeri.shards s set requeued = s.requeued - 1, running = s.running + 1
+    where s.job_no = v_shard.job_no and s.shard = v_shard.shard;
+  else
+    v_again := (
+      v_shard.job_no, v_shard.shard, v_shard.next_seq, 1, 0, 0, null
+    )::falconeri.requeue;
+    update falconeri.shards s set next_seq = s.next_seq + 1, running = s.running + 1
+    where s.job_no = v_shard.job_no and s.shard = v_shard.shard;
+  end if;
+  return falconeri._hold(p_claim, v_again);
+end
+$$;
+comment on function falconeri._take_datum(falconeri.claims)
+is 'Takes a ready datum of a job for an idle, locked claim, if there is one.';

@@ -1,0 +1,28 @@
+-- Notes a sign of life of a pod, which extends the leases of all that it holds.
+-- Returns the job's status and which of the attempts that it believes to hold are no longer its own.
+-- Raises ZF001 job_not_found.   Locks: the pod's heartbeat.
+create function falconeri.extend_leases(
+  p_job_id uuid, p_pod_name text, p_datum_ids uuid[], p_attempts integer[],
+  out job_status falconeri.job_status, out lost uuid[]
+)
+language plpgsql volatile set search_path = falconeri, pg_temp as $$
+declare
+  v_job falconeri.jobs := falconeri._require_job(p_job_id);
+begin
+  insert into falconeri.heartbeats (worker_no, at)
+  select w.worker_no, falconeri._now()
+  from falconeri.workers w where w.job_no = v_job.job_no and w.pod_name = p_pod_name
+  on conflict (worker_no) do update set at = excluded.at;
+
+  job_status := v_job.status;
+  select coalesce(array_agg(h.datum_id), '{}') into lost
+  from unnest(p_datum_ids, p_attempts) h (datum_id, attempt)
+  where v_job.status <> 'running' or not exists (
+    select from falconeri.workers w join falconeri.claims c using (worker_no)
+    where w.job_no = v_job.job_no and w.pod_name = p_pod_name
+      and c.seq = (falconeri._datum_key(h.datum_id)).seq and c.attempt = h.attempt
+  );
+end
+$$;
+comment on function falconeri.extend_leases(uuid, text, uuid[], integer[])
+is 'Notes a sign of life of a pod, which extends the leases of all that it holds.';
