@@ -240,7 +240,9 @@ def _tree(root: type[FalconeriError]) -> list[type[FalconeriError]]:
     return [root, *(leaf for child in root.__subclasses__() for leaf in _tree(child))]
 
 
-BY_CODE: dict[str, type[FalconeriError]] = {cls.code: cls for cls in reversed(_tree(FalconeriError))}
+BY_CODE: dict[str, type[FalconeriError]] = {
+    cls.code: cls for cls in reversed(_tree(FalconeriError))
+}
 """The class of each `code` of an error body."""
 
 BY_SQLSTATE: dict[str, type[FalconeriError]] = {

@@ -121,7 +121,9 @@ def _apply_numbered(url: str, schema: str, source: Path) -> int:
 
 def _applied_ids(backend: DatabaseBackend) -> set[str]:
     backend.ensure_internal_schema_updated()
-    return {row[0] for row in backend.execute("select migration_id from _yoyo_migration").fetchall()}
+    return {
+        row[0] for row in backend.execute("select migration_id from _yoyo_migration").fetchall()
+    }
 
 
 def _yoyo_url(url: str, schema: str) -> str:

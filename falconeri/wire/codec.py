@@ -7,6 +7,7 @@ nesting) ends here, as an error with the place in it.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, TypeVar
 
@@ -28,8 +29,12 @@ def encode(value: object) -> bytes:
     return _encoder.encode(value)
 
 
-def decode(data: bytes | str, type_: type[T]) -> T:
+def decode(data: bytes | str, type_: type[T], *, unique_keys: bool = False) -> T:
     """Parse JSON into `type_`.
+
+    Args:
+        unique_keys: Refuse objects with a key twice, of which otherwise the last one counts. For
+            what people write; it takes a second look at all of the text.
 
     Raises:
         BadRequest: Not JSON at all (HTTP 400).
@@ -38,17 +43,31 @@ def decode(data: bytes | str, type_: type[T]) -> T:
     decoder = _decoders.get(type_)
     if decoder is None:
         decoder = _decoders[type_] = msgspec.json.Decoder(type_)
-    raw = data.encode() if isinstance(data, str) else data
+    try:
+        raw = data.encode() if isinstance(data, str) else data
+    except UnicodeEncodeError as ex:
+        raise BadRequest("not valid JSON", detail=str(ex)) from ex
     if b"\\u0000" in raw and _NUL.search(raw):
         raise InvalidInput("text must not contain NUL characters")
     try:
-        return decoder.decode(raw)
+        value = decoder.decode(raw)
+        if unique_keys:
+            json.loads(raw, object_pairs_hook=_refuse_duplicates)
     except msgspec.ValidationError as ex:
         raise InvalidInput(detail=readable(ex)) from ex
     except (msgspec.DecodeError, UnicodeDecodeError) as ex:
         raise BadRequest("not valid JSON", detail=str(ex)) from ex
     except RecursionError as ex:
         raise BadRequest("JSON nested too deeply") from ex
+    return value
+
+
+def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:
+    keys: set[str] = set()
+    for key, _ in pairs:
+        if key in keys:
+            raise InvalidInput("a key is given twice", detail=key)
+        keys.add(key)
 
 
 def readable(error: msgspec.ValidationError) -> str:

@@ -25,7 +25,7 @@ _UNITS: dict[str, Fraction] = {
     )
     for name in names.split()
 }
-_SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-zµ]+)\s*")
+_SPAN = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([A-Za-zµ]+)\s*")
 _MAX_S = 2**31 - 1
 
 

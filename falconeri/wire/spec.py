@@ -19,10 +19,15 @@ from falconeri.wire.duration import parse_duration_s
 _NonEmpty = Annotated[str, Meta(min_length=1)]
 _Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
-PIPELINE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,51}$"
+# `(?!\n)`: in Python, `$` also matches before a line feed at the end.
+PIPELINE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,51}$(?!\n)"
 """What makes a job name (this, a dash and ten characters) a valid DNS label."""
 
-REPO_NAME = r"^[A-Za-z0-9._-]{1,255}$"
+REPO_NAME = r"^[A-Za-z0-9._-]{1,255}$(?!\n)"
+"""What names a directory below `/pfs`."""
+
+MAX_INPUT_DEPTH = 32
+"""Levels of `cross` and `union` inside each other."""
 
 
 class Glob(StrEnum):
@@ -137,7 +142,9 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
     node_selector: dict[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
-        """Say at once that a duration can't be read."""
+        """Say at once that a duration can't be read, or that nobody could follow the input."""
+        if _depth(self.input) > MAX_INPUT_DEPTH:
+            raise ValueError(f"`input` is nested more than {MAX_INPUT_DEPTH} levels deep")
         if self.job_timeout is not None:
             parse_duration_s(self.job_timeout, name="job_timeout")
 
@@ -162,9 +169,9 @@ def parse_spec(data: bytes | str) -> PipelineSpec:
         BadRequest: Not JSON.
     """
     try:
-        return codec.decode(data, PipelineSpec)
+        return codec.decode(data, PipelineSpec, unique_keys=True)
     except InvalidInput as ex:
-        raise InvalidSpec(detail=ex.detail or ex.message) from ex
+        raise InvalidSpec(detail=_whole(ex)) from ex
 
 
 def stored_form(spec: PipelineSpec) -> dict[str, Any]:
@@ -176,7 +183,32 @@ def stored_form(spec: PipelineSpec) -> dict[str, Any]:
     del stored["datum_tries"]
     stored["job_timeout"] = spec.timeout_s
     _name_atoms(stored["input"])
+    for secret in stored["transform"]["secrets"]:
+        if "env_var" in secret:
+            secret.setdefault("optional", False)
     return stored
+
+
+def _whole(error: InvalidInput) -> str:
+    """Keep a message of its own; that of an error with a path is only the class's words."""
+    if error.message == InvalidInput.default_message:
+        return error.detail
+    return f"{error.message}: {error.detail}" if error.detail else error.message
+
+
+def _depth(input_: Input) -> int:
+    """Count the levels of an input, without recursion: it may be as deep as JSON allows."""
+    level, depth = [input_], 0
+    while level:
+        depth += 1
+        level = [
+            child
+            for node in level
+            for children in (node.cross, node.union)
+            if children is not UNSET
+            for child in children
+        ]
+    return depth
 
 
 def _name_atoms(node: dict[str, Any]) -> None:

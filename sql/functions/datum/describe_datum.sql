@@ -1,9 +1,9 @@
--- All about one datum: its state, its latest attempt, its inputs.
+-- All about one datum but its inputs: its state and its latest attempt.
 -- Returns one row.   Raises ZF002 datum_not_found.   Locks: nothing.
 create function falconeri.describe_datum(p_datum_id uuid) returns table (
   id uuid, created_at timestamptz, updated_at timestamptz, status falconeri.datum_status, job_id uuid,
   error_message text, node_name text, pod_name text, backtrace text, output text,
-  attempted_run_count integer, maximum_allowed_run_count integer, inputs jsonb
+  attempted_run_count integer, maximum_allowed_run_count integer
 )
 language plpgsql stable set search_path = falconeri, pg_temp as $$
 declare
@@ -11,7 +11,7 @@ declare
 begin
   return query
   select s.id, s.created_at, s.updated_at, s.status, s.job_id, s.error_message, s.node_name, s.pod_name,
-    s.backtrace, s.output, s.attempted_run_count, s.maximum_allowed_run_count, s.inputs
+    s.backtrace, s.output, s.attempted_run_count, s.maximum_allowed_run_count
   from falconeri.datum_states s where s.job_no = v_key.job_no and s.seq = v_key.seq;
   if not found then
     perform falconeri._require_datum(p_datum_id);
@@ -19,4 +19,4 @@ begin
 end
 $$;
 comment on function falconeri.describe_datum(uuid)
-is 'All about one datum: its state, its latest attempt, its inputs.';
+is 'All about one datum but its inputs: its state and its latest attempt.';

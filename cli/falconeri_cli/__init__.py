@@ -1,0 +1,1 @@
+"""The `falconeri` command line: speaks to falconerid over HTTP, and prints."""

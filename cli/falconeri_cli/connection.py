@@ -1,0 +1,92 @@
+"""Finds falconerid: where the environment says, else the stack that runs on this machine.
+
+Called by every command that talks to falconerid.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from falconeri.errors import InvalidArgument, Unavailable
+
+if TYPE_CHECKING:
+    from falconeri.client.jobs import JobsClient
+    from falconeri.local.state import RunningStack
+
+DEFAULT_PASSWORD_FILE = "/etc/falconeri/secrets/POSTGRES_PASSWORD"  # noqa: S105  (a path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Where falconerid listens, and how to log in."""
+
+    url: str
+    wait_url: str | None
+    """The port for waiting clients; None for the one above the other."""
+    password: str = field(repr=False)
+
+    def client(self) -> JobsClient:
+        """Return a client; nothing is sent yet.
+
+        Raises:
+            InvalidArgument: A URL isn't one.
+        """
+        from falconeri.client.jobs import JobsClient  # noqa: PLC0415  (urllib3 takes its time)
+
+        return JobsClient.connect(self.url, self.password, wait_url=self.wait_url)
+
+
+def find(environ: Mapping[str, str] = os.environ) -> Endpoint:
+    """Return the falconerid to talk to.
+
+    Raises:
+        InvalidArgument: FALCONERI_URL is set, but there is no password for it.
+        Unavailable: It isn't set, and no local stack is up.
+    """
+    if url := environ.get("FALCONERI_URL"):
+        return _from_environment(url, environ)
+    stack = running_stack(environ)
+    if stack is None:
+        raise Unavailable(
+            "no falconerid to talk to",
+            hint="`falconeri local up` starts one; or set FALCONERI_URL and FALCONERI_PASSWORD",
+        )
+    return of_stack(stack)
+
+
+def of_stack(stack: RunningStack) -> Endpoint:
+    """Return the falconerid of a local stack."""
+    return Endpoint(url=stack.url, wait_url=stack.wait_url, password=stack.password)
+
+
+def running_stack(environ: Mapping[str, str] = os.environ) -> RunningStack | None:
+    """Return the local stack that is up, or None."""
+    from falconeri.local.state import default_state  # noqa: PLC0415  (not needed with a URL)
+
+    return default_state(environ).running_stack()
+
+
+def _from_environment(url: str, environ: Mapping[str, str]) -> Endpoint:
+    return Endpoint(
+        url=url,
+        wait_url=environ.get("FALCONERI_WAIT_URL"),
+        password=_password(environ),
+    )
+
+
+def _password(environ: Mapping[str, str]) -> str:
+    if password := environ.get("FALCONERI_PASSWORD"):
+        return password
+    path = environ.get("FALCONERI_PASSWORD_FILE", DEFAULT_PASSWORD_FILE)
+    try:
+        return Path(path).read_text().removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as ex:
+        raise InvalidArgument(
+            "FALCONERI_URL is set, but there is no password for it",
+            detail=f"{path}: {getattr(ex, 'strerror', None) or ex}",
+            hint="set FALCONERI_PASSWORD or FALCONERI_PASSWORD_FILE",
+        ) from ex

@@ -1,0 +1,69 @@
+"""What several commands do with a job: find it by what was typed, wait for its end, print it.
+
+Called by the commands; speaks to falconerid through `falconeri.client`.
+"""
+
+from __future__ import annotations
+
+import sys
+from uuid import UUID
+
+import msgspec
+import typer
+
+from falconeri.client.jobs import JobsClient
+from falconeri.states import JobStatus
+from falconeri.wire import codec
+from falconeri.wire.records import Job, Progress
+from falconeri_cli.progress import follow
+
+_BAR_EVERY_S = 1.0
+_QUIET_EVERY_S = 10.0
+
+
+def find_job(client: JobsClient, name_or_id: str) -> Job:
+    """Return a job by its name or its id.
+
+    Raises:
+        JobNotFound: Neither.
+    """
+    job_id = as_uuid(name_or_id)
+    return client.find_job(name_or_id) if job_id is None else client.get_job(job_id)
+
+
+def as_uuid(text: str) -> UUID | None:
+    """Read an id in any of its usual forms; a job's name never is one."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def wait_for_end(client: JobsClient, job: Job, *, as_json: bool) -> None:
+    """Wait until the job has ended, print how, and leave with 1 if it isn't done.
+
+    Raises:
+        typer.Exit: It ended as error or canceled.
+    """
+    hold_s = _BAR_EVERY_S if sys.stderr.isatty() else _QUIET_EVERY_S
+    last = follow(client.wait_for_job(job.id, hold_s=hold_s), lines=False)
+    if as_json:
+        print_json(last)
+    else:
+        typer.echo(str(last.status))
+    leave_unless_done(last)
+
+
+def leave_unless_done(progress: Progress) -> None:
+    """Return only for a job that is done.
+
+    Raises:
+        typer.Exit: With code 1.
+    """
+    if progress.status is not JobStatus.DONE:
+        raise typer.Exit(1)
+
+
+def print_json(value: msgspec.Struct) -> None:
+    """Print one of our types as JSON that people can read, too."""
+    typer.echo(msgspec.json.format(codec.encode(value), indent=2).decode())

@@ -1,0 +1,102 @@
+"""Shows how a job gets on, on stderr: a bar on a terminal, a line now and then elsewhere.
+
+Called by the commands that wait; stdout stays free for their result.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+
+import typer
+
+from falconeri.errors import FalconeriError
+from falconeri.wire.records import Progress
+
+_LINE_EVERY_S = 5.0
+
+
+def follow(updates: Iterable[Progress], *, lines: bool) -> Progress:
+    """Show each update; return the last one.
+
+    Args:
+        updates: Until the job has ended.
+        lines: Whether to print lines where there is no terminal.
+
+    Raises:
+        FalconeriError: There was no update at all.
+    """
+    if sys.stderr.isatty():
+        return _show_bar(updates)
+    return _consume(updates, _line_printer() if lines else _nothing)
+
+
+def in_words(progress: Progress) -> str:
+    """One line: `120/205 done, 1 failed, 4 running, 2 retries`."""
+    words = [f"{progress.done}/{progress.total} done", f"{progress.error} failed"]
+    words.append(f"{progress.running} running")
+    words += [f"{progress.canceled} canceled"] if progress.canceled else []
+    words += [f"{retries(progress)} retries"] if retries(progress) else []
+    return ", ".join(words)
+
+
+def retries(progress: Progress) -> int:
+    """How many failed tries were followed, or will be, by another one."""
+    return max(0, progress.failed_attempts - progress.error)
+
+
+def _consume(updates: Iterable[Progress], show: Callable[[Progress], None]) -> Progress:
+    last: Progress | None = None
+    for last in updates:
+        show(last)
+    if last is None:
+        raise FalconeriError("the wait for a job ended before it began")
+    return last
+
+
+def _nothing(_progress: Progress) -> None:
+    pass
+
+
+def _line_printer() -> Callable[[Progress], None]:
+    next_at = time.monotonic() + _LINE_EVERY_S
+
+    def show(progress: Progress) -> None:
+        nonlocal next_at
+        if time.monotonic() < next_at or progress.status.finished:
+            return
+        next_at = time.monotonic() + _LINE_EVERY_S
+        typer.echo(f"{progress.job_name}: {in_words(progress)}", err=True)
+
+    return show
+
+
+def _show_bar(updates: Iterable[Progress]) -> Progress:
+    from rich import progress as bars  # noqa: PLC0415  (only a terminal needs it)
+    from rich.console import Console  # noqa: PLC0415
+
+    bar = bars.Progress(
+        bars.TextColumn("{task.description}", markup=False),
+        bars.BarColumn(bar_width=None),
+        bars.TextColumn("{task.fields[words]}", markup=False),
+        bars.TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
+    with bar:
+        task = bar.add_task("", total=None, words="")
+
+        def show(progress: Progress) -> None:
+            bar.update(
+                task,
+                description=progress.job_name,
+                total=max(progress.total, 1),
+                completed=_settled(progress) if progress.total else 1,
+                words=in_words(progress),
+            )
+
+        return _consume(updates, show)
+
+
+def _settled(progress: Progress) -> int:
+    return progress.done + progress.error + progress.canceled

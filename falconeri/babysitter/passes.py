@@ -1,0 +1,171 @@
+"""What the babysitter does each time: compares what the database believes with what the cluster runs.
+
+Every finding is one call of a SQL function that does nothing the second time, so any number of
+babysitters may look at once. One bad object never stops a pass: it is logged, and found again by the
+next. Called by `tasks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from falconeri.cluster.base import Cluster, DeadWorker, WorkersSpec
+from falconeri.db import jobs as db_jobs
+from falconeri.db import outputs as db_outputs
+from falconeri.db import workers as db_workers
+from falconeri.db.pool import Database
+from falconeri.errors import FalconeriError
+from falconeri.log import get_logger
+from falconeri.states import FailureClass
+from falconeri.pipeline.credentials import job_credentials
+from falconeri.storage import Credentials, open_storage
+from falconeri.tokens import make_token
+from falconeri.wire.spec import Secret
+
+log = get_logger(__name__)
+
+GRACE = timedelta(seconds=10)
+"""How long a claim may be younger than our view of the cluster's workers."""
+
+BATCH = 100
+
+
+@dataclass
+class Babysitter:
+    """The passes, and what they need."""
+
+    db: Database
+    cluster: Cluster
+    password: str
+
+    def start_workers(self, job_id: UUID) -> None:
+        """Start a job's workers if it still runs; a repeat is fine."""
+        for job in self._running_jobs():
+            if job.job_id == job_id:
+                self.cluster.start(self._workers_of(job))
+
+    def stop_workers(self, job_id: UUID) -> None:
+        """Stop a job's workers; a repeat is fine."""
+        self.cluster.stop(job_id)
+        self.bury_dead()
+
+    def bury_dead(self) -> None:
+        """Give back at once what workers held whose end the cluster saw."""
+        deaths = self.cluster.take_deaths()
+        while deaths:
+            dead = deaths.pop()
+            with _isolated("bury_dead", job_id=dead.job_id, pod_name=dead.pod_name):
+                self._requeue(dead)
+        for job_id, reason in self.cluster.failed_jobs().items():
+            with _isolated("fail_job", job_id=job_id):
+                self._fail_job(job_id, reason)
+
+    def look_around(self) -> None:
+        """Everything once: what nobody told us about is found here."""
+        self.bury_dead()
+        self._requeue_orphans()
+        with _isolated("requeue_expired"), self.db.connection() as conn:
+            while db_workers.requeue_expired(conn, limit=BATCH) == BATCH:
+                pass
+        self._stop_overdue()
+        self._match_workers_with_jobs()
+
+    def delete_leftovers(self) -> None:
+        """Delete the objects that failed attempts left in their stores."""
+        with self.db.connection() as conn:
+            deletions = db_outputs.take_deletions(conn, limit=BATCH)
+        for deletion in deletions:
+            with _isolated("delete_leftover", uri=deletion.uri):
+                open_storage(deletion.uri, self._credentials(deletion)).delete(deletion.uri)
+                with self.db.connection() as conn:
+                    db_outputs.settle_deletion(conn, job_id=deletion.job_id, uri=deletion.uri)
+
+    def _requeue(self, dead: DeadWorker) -> None:
+        with self.db.connection() as conn:
+            count = db_workers.requeue_lost(
+                conn,
+                job_id=dead.job_id,
+                pod_name=dead.pod_name,
+                failure_class=dead.failure_class,
+                message=dead.message,
+            )
+        log.info(
+            "worker_died",
+            job_id=dead.job_id,
+            pod_name=dead.pod_name,
+            failure_class=dead.failure_class,
+            message=dead.message,
+            requeued=count,
+        )
+
+    def _requeue_orphans(self) -> None:
+        """Give back what pods hold that don't exist: their end was never reported to us."""
+        with self.db.connection() as conn:
+            holders = db_workers.list_holders(conn)
+        alive = self.cluster.live_workers()
+        limit = datetime.now(UTC).replace(tzinfo=None) - GRACE
+        for holder in holders:
+            if (holder.job_id, holder.pod_name) not in alive and holder.claimed_at < limit:
+                with _isolated("requeue_orphan", pod_name=holder.pod_name):
+                    self._requeue(
+                        DeadWorker(
+                            holder.job_id,
+                            holder.pod_name,
+                            FailureClass.LOST_WORKER,
+                            "the worker's pod no longer exists",
+                        )
+                    )
+
+    def _stop_overdue(self) -> None:
+        with self.db.connection() as conn:
+            overdue = db_jobs.list_overdue_jobs(conn)
+        for job in overdue:
+            with _isolated("stop_overdue", job_id=job.job_id):
+                self._fail_job(job.job_id, f"the job's job_timeout of {job.timeout_s} s is over")
+
+    def _fail_job(self, job_id: UUID, reason: str) -> None:
+        with self.db.connection() as conn:
+            if db_jobs.fail_vanished_job(conn, job_id=job_id, reason=reason):
+                log.warning("job_failed", job_id=job_id, reason=reason)
+
+    def _match_workers_with_jobs(self) -> None:
+        """Start what should run, stop what shouldn't: after a restart of ours, or a lost task."""
+        running = self._running_jobs()
+        for job in running:
+            with _isolated("start_workers", job_id=job.job_id):
+                self.cluster.start(self._workers_of(job))
+        for job_id in self.cluster.running_jobs() - {job.job_id for job in running}:
+            with _isolated("stop_workers", job_id=job_id):
+                self.stop_workers(job_id)
+
+    def _running_jobs(self) -> list[db_jobs.RunningJob]:
+        with self.db.connection() as conn:
+            return db_jobs.list_running_jobs(conn)
+
+    def _workers_of(self, job: db_jobs.RunningJob) -> WorkersSpec:
+        return WorkersSpec(
+            job_id=job.job_id,
+            job_name=job.job_name,
+            spec=job.pipeline_spec,
+            parallelism=job.parallelism,
+            token=make_token(self.password, job.job_id),
+        )
+
+    def _credentials(self, deletion: db_outputs.Deletion) -> Credentials:
+        secrets = msgspec.convert(deletion.pipeline_spec["transform"]["secrets"], list[Secret])
+        return job_credentials(secrets, deletion.uri, self.cluster.read_secret)
+
+
+@contextmanager
+def _isolated(step: str, **fields: object) -> Iterator[None]:
+    """Log what goes wrong with one object, and go on with the next."""
+    try:
+        yield
+    except FalconeriError as ex:
+        log.warning(f"{step}_failed", error=str(ex), **fields)

@@ -1,0 +1,71 @@
+"""The background tasks, for procrastinate.
+
+SQL functions defer `start_workers` and `stop_workers` by these names, in the transaction of the rows
+that they serve; the others are periodic. Called by `run`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import procrastinate
+from procrastinate import PsycopgConnector
+
+from falconeri.db.pool import CONNECTION_SETTINGS
+from falconeri.log import get_logger
+
+if TYPE_CHECKING:
+    from falconeri.babysitter.passes import Babysitter
+
+log = get_logger(__name__)
+
+QUEUE = "falconeri"
+"""As `sql/functions/private/_defer_task.sql` writes it."""
+
+# procrastinate's own SQL names its tables without a schema.
+_SETTINGS: dict[str, Any] = {
+    **CONNECTION_SETTINGS,
+    "options": "-c timezone=UTC -c search_path=procrastinate",
+    "application_name": "falconerid tasks",
+}
+
+
+def make_tasks(database_url: str, babysitter: Babysitter) -> procrastinate.App:
+    """The application with all tasks, to be opened and run."""
+    connector = PsycopgConnector(conninfo=database_url, min_size=1, max_size=4, kwargs=_SETTINGS)
+    app = procrastinate.App(connector=connector)
+    retry = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
+
+    @app.task(name="start_workers", queue=QUEUE, retry=retry)
+    def start_workers(job_id: str) -> None:
+        babysitter.start_workers(UUID(job_id))
+
+    @app.task(name="stop_workers", queue=QUEUE, retry=retry)
+    def stop_workers(job_id: str) -> None:
+        babysitter.stop_workers(UUID(job_id))
+
+    # A queueing lock: at most one of each waits, however long the one before takes.
+    @app.periodic(cron="* * * * * */5")
+    @app.task(name="look_around", queue=QUEUE, queueing_lock="look_around", lock="look_around")
+    def look_around(timestamp: int) -> None:
+        del timestamp
+        babysitter.look_around()
+
+    @app.periodic(cron="* * * * * */15")
+    @app.task(name="delete_leftovers", queue=QUEUE, queueing_lock="delete_leftovers")
+    def delete_leftovers(timestamp: int) -> None:
+        del timestamp
+        babysitter.delete_leftovers()
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name="revive_tasks", queue=QUEUE, queueing_lock="revive_tasks")
+    async def revive_tasks(timestamp: int) -> None:
+        """Run again what a killed process has left `doing`: its lock blocks the tasks behind it."""
+        del timestamp
+        for job in await app.job_manager.get_stalled_jobs():
+            log.warning("task_revived", task=job.task_name)
+            await app.job_manager.retry_job(job)
+
+    del start_workers, stop_workers, look_around, delete_leftovers, revive_tasks
+    return app

@@ -1,0 +1,222 @@
+"""Requests to falconerid: JSON both ways, Basic authentication, retries, one deadline per call.
+
+Called by `jobs` and `work`, and made by the programs. Knows the shape of no particular call.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlencode, urlsplit
+
+from urllib3.exceptions import HTTPError
+
+from falconeri import __version__
+from falconeri.client import answers
+from falconeri.client.connections import Connections, Response
+from falconeri.client.retry import RetryPolicy
+from falconeri.errors import FalconeriError, InvalidArgument, Unavailable
+from falconeri.log import get_logger
+from falconeri.wire import codec
+
+T = TypeVar("T")
+
+USER = "falconeri"
+
+_LEAST_TRY_S = 0.05
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+log = get_logger(__name__)
+
+
+class Transport:
+    """One falconerid's address and credentials. Safe for many threads.
+
+    Args:
+        url: `http://host:port/`, perhaps with a path.
+        password: The administrator's password, or a job's token.
+        timeout_s: Seconds that a single try may take, until its last byte.
+        retries: When to try again; applies to connection errors and 5xx, never to 4xx.
+        pause: How to spend the time between two tries; it may raise to give up.
+        connections: The pool to share with other transports of this process.
+
+    Raises:
+        InvalidArgument: Not an HTTP URL.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        password: str,
+        *,
+        timeout_s: float,
+        retries: RetryPolicy,
+        pause: Callable[[float], None] = time.sleep,
+        connections: Connections | None = None,
+    ) -> None:
+        self.url = _checked(url)
+        self._password = password
+        self._timeout_s = timeout_s
+        self._retries = retries
+        self._pause = pause
+        self.connections = connections or Connections()
+        token = base64.b64encode(f"{USER}:{password}".encode()).decode("ascii")
+        self._headers = {
+            "Authorization": f"Basic {token}",
+            "Accept": "application/json",
+            "User-Agent": f"falconeri/{__version__}",
+        }
+
+    def __repr__(self) -> str:
+        return f"Transport({self.url!r}, password='***')"
+
+    def but(
+        self,
+        *,
+        url: str | None = None,
+        timeout_s: float | None = None,
+        retries: RetryPolicy | None = None,
+        pause: Callable[[float], None] | None = None,
+    ) -> Transport:
+        """Return another transport with the same connections and credentials."""
+        return Transport(
+            self.url if url is None else url,
+            self._password,
+            timeout_s=self._timeout_s if timeout_s is None else timeout_s,
+            retries=self._retries if retries is None else retries,
+            pause=self._pause if pause is None else pause,
+            connections=self.connections,
+        )
+
+    def fetch(
+        self,
+        method: str,
+        path: str,
+        answer: type[T],
+        *,
+        body: object = None,
+        query: Mapping[str, str] | None = None,
+    ) -> T:
+        """Make a call that answers with JSON.
+
+        Args:
+            method: The HTTP verb.
+            path: Below the URL, without a slash in front.
+            answer: The type of the answer's JSON.
+            body: One of `falconeri.wire`'s structs, or None.
+            query: Parameters, not yet encoded.
+
+        Raises:
+            FalconeriError: The class that falconerid's error body names; Unavailable when it can't
+                be reached until the deadline.
+        """
+        return answers.value_of(self._call(_Request(method, path, body, query)), answer)
+
+    def send(self, method: str, path: str, *, body: object = None) -> None:
+        """Make a call whose answer has nothing in it; see `fetch`."""
+        self._call(_Request(method, path, body, None))
+
+    def fetch_text(self, path: str) -> str:
+        """Make a GET call that answers with text; see `fetch`."""
+        return self._call(_Request("GET", path, None, None)).body.decode(errors="replace")
+
+    def _call(self, request: _Request) -> Response:
+        deadline = time.monotonic() + self._retries.deadline_s
+        failures = 0
+        while True:
+            left_s = max(deadline - time.monotonic(), _LEAST_TRY_S)
+            try:
+                return self._try(request, min(self._timeout_s, left_s))
+            except _Refused as refused:
+                failures += 1
+                self._pause_or_raise(refused, request, failures, deadline)
+
+    def _try(self, request: _Request, limit_s: float) -> Response:
+        headers = self._headers
+        data = None
+        if request.body is not None:
+            data = codec.encode(request.body)
+            headers = headers | {"Content-Type": "application/json"}
+        url = request.url_below(self.url)
+        try:
+            response = self.connections.request(
+                request.method, url, headers=headers, body=data, limit_s=limit_s
+            )
+        except HTTPError as ex:
+            error = Unavailable("falconerid cannot be reached", detail=f"{self.url}: {_reason(ex)}")
+            raise _Refused(error, retry_after_s=0.0) from ex
+        if response.status in range(200, 300):
+            return response
+        raise _Refused(answers.error_of(response), answers.retry_after_s(response))
+
+    def _pause_or_raise(
+        self, refused: _Refused, request: _Request, failures: int, deadline: float
+    ) -> None:
+        error = refused.error
+        if error.http_status not in range(500, 600) or failures >= self._retries.tries:
+            raise error from refused.__cause__
+        pause_s = self._retries.pause_s(failures, at_least_s=refused.retry_after_s)
+        if time.monotonic() + pause_s >= deadline:
+            raise error from refused.__cause__
+        log.info(
+            "request_retried",
+            method=request.method,
+            path=request.path,
+            error=str(error),
+            failures=failures,
+            pause_s=round(pause_s, 3),
+        )
+        self._pause(pause_s)
+
+
+def waiting_url(url: str) -> str:
+    """Return where falconerid lets callers wait, unless told otherwise: the next port.
+
+    Raises:
+        InvalidArgument: Not an HTTP URL.
+    """
+    parts = urlsplit(_checked(url))
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = (parts.port or _DEFAULT_PORTS[parts.scheme]) + 1
+    return parts._replace(netloc=f"{host}:{port}").geturl()
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    path: str
+    body: object
+    query: Mapping[str, str] | None
+
+    def url_below(self, base: str) -> str:
+        return base + self.path + (f"?{urlencode(self.query)}" if self.query else "")
+
+
+class _Refused(Exception):
+    def __init__(self, error: FalconeriError, retry_after_s: float) -> None:
+        super().__init__(error)
+        self.error = error
+        self.retry_after_s = retry_after_s
+
+
+def _checked(url: str) -> str:
+    """Return the URL with a slash at its end; credentials don't belong into it."""
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in _DEFAULT_PORTS and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = False
+    else:
+        valid = valid and not (parts.query or parts.fragment or parts.username)
+    if not valid:
+        raise InvalidArgument("not falconerid's URL", detail=repr(url), hint="http://host:port/")
+    return url if url.endswith("/") else url + "/"
+
+
+def _reason(error: HTTPError) -> str:
+    """Leave out urllib3's object addresses: `<urllib3.connection.HTTPConnection object at …>: `."""
+    text = str(error)
+    return text.rpartition(">: ")[2] or type(error).__name__

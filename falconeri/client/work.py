@@ -1,0 +1,99 @@
+"""What workers ask of falconerid.
+
+Called by the worker. Each call of an attempt carries the pod's name and the attempt's number, and
+may be repeated without harm.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from falconeri.client.transport import Transport
+from falconeri.wire.records import OutputFile, OutputFilesAnswer
+from falconeri.wire.work import (
+    Completion,
+    CompletionAnswer,
+    Heartbeat,
+    HeartbeatAnswer,
+    NewOutputs,
+    OutputUpdates,
+    WaitForWork,
+    WorkAnswer,
+    WorkerIdentity,
+    WorkOrder,
+)
+
+
+class WorkClient:
+    """Typed calls of a worker; every one raises what `Transport.fetch` raises.
+
+    Args:
+        transport: To falconerid's REST port; for `wait_for_work`, to its waiting port.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def register(self, job_id: UUID, identity: WorkerIdentity) -> WorkOrder:
+        """Announce a worker, and learn what the job is.
+
+        Raises:
+            JobNotFound: There is none.
+            JobNotRunning: It has ended.
+        """
+        return self._transport.fetch("POST", f"jobs/{job_id}/workers", WorkOrder, body=identity)
+
+    def claim(self, job_id: UUID, identity: WorkerIdentity) -> WorkAnswer:
+        """Ask for a datum; a pod that holds one gets that one again.
+
+        Raises:
+            JobNotFound: There is none.
+        """
+        return self._transport.fetch("POST", f"jobs/{job_id}/claim", WorkAnswer, body=identity)
+
+    def complete(self, datum_id: UUID, completion: Completion) -> WorkAnswer:
+        """Report the end of an attempt; return the next datum if one was asked for.
+
+        Raises:
+            ClaimLost: The attempt is over already, and not by this report.
+        """
+        return self._transport.fetch(
+            "POST", f"datums/{datum_id}/complete", CompletionAnswer, body=completion
+        ).next
+
+    def heartbeat(self, job_id: UUID, beat: Heartbeat) -> HeartbeatAnswer:
+        """Extend the leases of what is held, and learn what is not held any more.
+
+        Raises:
+            JobNotFound: There is none.
+        """
+        return self._transport.fetch("POST", f"jobs/{job_id}/heartbeat", HeartbeatAnswer, body=beat)
+
+    def register_outputs(self, datum_id: UUID, outputs: NewOutputs) -> list[OutputFile]:
+        """Announce the files of an attempt before the first one is uploaded.
+
+        Raises:
+            ClaimLost: The attempt is over.
+            OutputClash: Another datum writes one of them; `detail` names both.
+            OutputBusy: One is being deleted: try again in a moment.
+            OutputsMismatch: This attempt has announced other files before.
+        """
+        return self._transport.fetch(
+            "POST", f"datums/{datum_id}/output_files", OutputFilesAnswer, body=outputs
+        ).output_files
+
+    def settle_outputs(self, datum_id: UUID, updates: OutputUpdates) -> None:
+        """Tell what became of the uploads.
+
+        Raises:
+            ClaimLost: The attempt is over.
+        """
+        self._transport.send("PATCH", f"datums/{datum_id}/output_files", body=updates)
+
+    def wait_for_work(self, job_id: UUID, wait: WaitForWork) -> WorkAnswer:
+        """Be given a datum as soon as there is one; `empty` when the time is up.
+
+        Raises:
+            JobNotFound: There is none.
+        """
+        return self._transport.fetch("POST", f"jobs/{job_id}/wait_for_work", WorkAnswer, body=wait)

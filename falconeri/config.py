@@ -1,0 +1,109 @@
+"""falconerid's settings, read once from `FALCONERI_*` into a frozen object.
+
+Called by `falconeri.daemon`; everything else gets the object. Secrets don't show in its repr.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from falconeri.errors import InvalidArgument
+
+PASSWORD_FILE = "/etc/falconeri/secrets/POSTGRES_PASSWORD"  # noqa: S105 - a place, not a secret
+"""Where a pod finds its password, as the original mounts it."""
+
+ClusterKind = Literal["local"]
+"""What can run workers; Kubernetes is not among them yet."""
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """All that `falconerid` can be told."""
+
+    database_url: str = field(repr=False)
+    """FALCONERI_DATABASE_URL: libpq URL; required."""
+    password: str = field(repr=False)
+    """FALCONERI_PASSWORD_FILE's content, or FALCONERI_PASSWORD: of the user `falconeri`."""
+    host: str
+    """FALCONERI_LISTEN_HOST: the address to listen on."""
+    port: int
+    """FALCONERI_PORT: of the REST API."""
+    wait_port: int
+    """FALCONERI_WAIT_PORT: where clients wait."""
+    url: str
+    """FALCONERI_URL: the REST API as workers reach it."""
+    wait_url: str
+    """FALCONERI_WAIT_URL: the waiting port as workers reach it."""
+    cluster: ClusterKind
+    """FALCONERI_CLUSTER: what runs workers."""
+    state: Path
+    """FALCONERI_STATE: the local cluster's directory."""
+    local_slots: int
+    """FALCONERI_LOCAL_SLOTS: worker processes of the local cluster, over all jobs."""
+    log_level: str
+    """FALCONERI_LOG: debug, info, warning or error."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> ServerConfig:
+        """Read them.
+
+        Raises:
+            InvalidArgument: One is missing or wrong; the message names it.
+        """
+        port = _number(environ, "FALCONERI_PORT", 8089)
+        wait_port = _number(environ, "FALCONERI_WAIT_PORT", port + 1)
+        return cls(
+            database_url=_required(environ, "FALCONERI_DATABASE_URL"),
+            password=_password(environ),
+            host=environ.get("FALCONERI_LISTEN_HOST", "0.0.0.0"),  # noqa: S104 - a server's default
+            port=port,
+            wait_port=wait_port,
+            url=environ.get("FALCONERI_URL", f"http://falconerid:{port}/"),
+            wait_url=environ.get("FALCONERI_WAIT_URL", f"http://falconerid:{wait_port}/"),
+            cluster=_cluster(environ),
+            state=Path(environ.get("FALCONERI_STATE", "/var/lib/falconeri")),
+            local_slots=_number(environ, "FALCONERI_LOCAL_SLOTS", os.cpu_count() or 1),
+            log_level=environ.get("FALCONERI_LOG", "info"),
+        )
+
+
+def _required(environ: Mapping[str, str], name: str) -> str:
+    if value := environ.get(name):
+        return value
+    raise InvalidArgument(f"{name} is not set")
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**16:
+        raise InvalidArgument(f"{name} is not a number from 1 to 65535", detail=repr(text))
+    return int(text)
+
+
+def _password(environ: Mapping[str, str]) -> str:
+    """The bytes as they are: the original's clients don't trim either. See `falconeri.tokens`."""
+    if password := environ.get("FALCONERI_PASSWORD"):
+        return password
+    path = environ.get("FALCONERI_PASSWORD_FILE", PASSWORD_FILE)
+    try:
+        password = Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as ex:
+        raise InvalidArgument(
+            "no password", detail=str(ex), hint="set FALCONERI_PASSWORD_FILE"
+        ) from ex
+    if not password.strip():
+        raise InvalidArgument("the password is empty", detail=path)
+    return password
+
+
+def _cluster(environ: Mapping[str, str]) -> ClusterKind:
+    kind = environ.get("FALCONERI_CLUSTER", "local")
+    if kind == "local":
+        return kind
+    raise InvalidArgument(
+        "FALCONERI_CLUSTER is not a kind of cluster", detail=repr(kind), hint="local"
+    )

@@ -1,0 +1,182 @@
+"""Jobs: begin, look, end. Source: sql/functions/job/."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from uuid import UUID
+
+from msgspec import Struct
+from psycopg.types.json import Jsonb
+
+from falconeri.db.rows import record
+from falconeri.wire.records import Job, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from psycopg import Connection
+
+LEASE_S = 60
+"""How long a claim of our workers lasts without a heartbeat; they send three in that time."""
+
+
+class NewJobKey(NamedTuple):
+    """A job just begun: its key in the tables and its public id."""
+
+    job_no: int
+    job_id: UUID
+
+
+class RunningJob(Struct, frozen=True):
+    """A running job with all that is needed to make its workers."""
+
+    job_id: UUID
+    job_name: str
+    pipeline_spec: dict[str, Any]
+    parallelism: int
+
+
+class OverdueJob(Struct, frozen=True):
+    """A running job whose `job_timeout` is over."""
+
+    job_id: UUID
+    timeout_s: int
+
+
+def create_job(
+    conn: Connection,
+    *,
+    pipeline_name: str,
+    pipeline_spec: dict[str, Any],
+    command: list[str],
+    egress_uri: str,
+    parallelism: int,
+    max_tries: int,
+    timeout_s: int | None,
+    lease_s: int = LEASE_S,
+) -> NewJobKey:
+    """Begin a job. Write its datums with `copy_datums` and call `start_job` in the same transaction.
+
+    Raises:
+        InvalidInput: A name, command or number that the table refuses.
+    """
+    row = conn.execute(
+        """
+        select job_no, job_id from falconeri.create_job(
+          %s, %s, %s, %s, %s::integer, %s::integer, %s::integer, %s::integer
+        )
+        """,
+        (
+            pipeline_name,
+            Jsonb(pipeline_spec),
+            command,
+            egress_uri,
+            parallelism,
+            max_tries,
+            timeout_s,
+            lease_s,
+        ),
+    ).fetchone()
+    return NewJobKey(*cast("tuple[int, UUID]", row))
+
+
+def copy_datums(conn: Connection, *, job_no: int, datums: Iterable[bytes]) -> int:
+    """Stream the datums of a new job into the database, numbered from 1; return how many.
+
+    Args:
+        datums: Of each the JSON of its inputs: `[{"uri": …, "local_path": …}, …]`.
+    """
+    seq = 0
+    with (
+        conn.cursor() as cursor,
+        cursor.copy("copy falconeri.datums (job_no, seq, inputs) from stdin") as copy,
+    ):
+        for seq, inputs in enumerate(datums, start=1):  # noqa: B007 - the last one is the count
+            copy.write_row((job_no, seq, inputs.decode()))
+    return seq
+
+
+def start_job(conn: Connection, *, job_no: int) -> None:
+    """Open a new job for work. A job without datums is done at once."""
+    conn.execute("select falconeri.start_job(%s)", (job_no,))
+
+
+def cancel_job(conn: Connection, *, job_id: UUID) -> None:
+    """End a job at its operator's wish; a repeat is fine.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+        JobNotRunning: ZF004, HTTP 409: it ended otherwise.
+    """
+    conn.execute("select falconeri.cancel_job(%s)", (job_id,))
+
+
+def retry_job(conn: Connection, *, job_id: UUID) -> UUID:
+    """Make a new job of the datums that an ended job did not finish; return its id.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+        JobNotRetryable: ZF007, HTTP 409: it runs, or is done.
+    """
+    row = conn.execute("select falconeri.retry_job(%s)", (job_id,)).fetchone()
+    return cast("tuple[UUID]", row)[0]
+
+
+def fail_vanished_job(conn: Connection, *, job_id: UUID, reason: str) -> bool:
+    """End a job whose workers are gone for good; return whether it was running.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+    """
+    row = conn.execute("select falconeri.fail_vanished_job(%s, %s)", (job_id, reason)).fetchone()
+    return cast("tuple[bool]", row)[0]
+
+
+def find_job(conn: Connection, *, job_name: str) -> UUID:
+    """The id of the job with this name.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+    """
+    row = conn.execute("select falconeri.find_job(%s)", (job_name,)).fetchone()
+    return cast("tuple[UUID]", row)[0]
+
+
+def describe_job(conn: Connection, *, job_id: UUID) -> Job:
+    """All about one job but its datums.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+    """
+    with conn.cursor(row_factory=record(Job)) as cursor:
+        cursor.execute("select * from falconeri.describe_job(%s)", (job_id,))
+        return cast("Job", cursor.fetchone())
+
+
+def list_jobs(conn: Connection) -> list[Job]:
+    """All jobs, newest first."""
+    with conn.cursor(row_factory=record(Job)) as cursor:
+        return cursor.execute("select * from falconeri.list_jobs()").fetchall()
+
+
+def job_progress(conn: Connection, *, job_id: UUID) -> Progress:
+    """The counts of a job's datums by status; the cost doesn't depend on how many there are.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+    """
+    with conn.cursor(row_factory=record(Progress)) as cursor:
+        cursor.execute("select * from falconeri.job_progress(%s)", (job_id,))
+        return cast("Progress", cursor.fetchone())
+
+
+def list_running_jobs(conn: Connection) -> list[RunningJob]:
+    """The running jobs, oldest first."""
+    with conn.cursor(row_factory=record(RunningJob)) as cursor:
+        return cursor.execute("select * from falconeri.list_running_jobs()").fetchall()
+
+
+def list_overdue_jobs(conn: Connection) -> list[OverdueJob]:
+    """The running jobs whose `job_timeout` is over."""
+    with conn.cursor(row_factory=record(OverdueJob)) as cursor:
+        return cursor.execute("select * from falconeri.list_overdue_jobs()").fetchall()

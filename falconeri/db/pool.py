@@ -1,0 +1,104 @@
+"""Connections to PostgreSQL, and the one place where its errors become ours.
+
+Called by falconerid's resources and tasks.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import errors as pg
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from falconeri.errors import BY_SQLSTATE, FalconeriError, InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONNECTION_SETTINGS = {
+    # A database that vanished without a word is noticed in half a minute, not in two hours.
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20000,
+    "connect_timeout": 5,
+    "options": "-c timezone=UTC",
+}
+
+
+class Database:
+    """A pool of connections in autocommit mode; every function of `sql/` is a transaction by itself.
+
+    Args:
+        url: A libpq URL.
+        size: Connections, all opened at once. As many as there are threads that use them: more
+            threads than connections was the one disastrous setting of all that were measured.
+        name: What operators see in pg_stat_activity.
+    """
+
+    def __init__(self, url: str, *, size: int, name: str) -> None:
+        self._pool = ConnectionPool(
+            url,
+            min_size=size,
+            max_size=size,
+            timeout=5,
+            max_waiting=64,
+            # Without this check each connection pays one error after a restart of the database.
+            check=ConnectionPool[psycopg.Connection].check_connection,
+            kwargs={**CONNECTION_SETTINGS, "autocommit": True, "application_name": name},
+            open=True,
+        )
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection]:
+        """Lend a connection; whatever goes wrong inside comes out as an error of ours.
+
+        Raises:
+            Unavailable: No connection, or it was lost.
+            FalconeriError: What a function of `sql/` raised.
+        """
+        try:
+            with self._pool.connection() as conn:
+                yield conn
+        except (PoolTimeout, TooManyRequests, PoolClosed) as ex:
+            raise Unavailable("the database can't be reached", hint="try again") from ex
+        except psycopg.Error as ex:
+            raise translated(ex) from ex
+
+    @contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection]:
+        """Lend a connection within one transaction, rolled back by any exception."""
+        with self.connection() as conn, conn.transaction():
+            yield conn
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+
+def translated(error: psycopg.Error) -> FalconeriError:
+    """The error of ours that a database error means."""
+    if error.sqlstate in BY_SQLSTATE:
+        message = error.diag.message_primary or ""
+        return BY_SQLSTATE[error.sqlstate](message, detail=_readable(error.diag.message_detail))
+    if isinstance(error, (pg.DataError, pg.CheckViolation)):
+        return InvalidInput(detail=error.diag.message_primary or str(error))
+    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+        return Unavailable("the database can't be reached", hint="try again")
+    return FalconeriError("database error", detail=f"{error.sqlstate}: {error}")
+
+
+def _readable(detail: str | None) -> str:
+    """`{"job_id": "…", "status": "done"}` as `job_id …, status done`."""
+    if not detail:
+        return ""
+    try:
+        fields: object = json.loads(detail)
+    except ValueError:
+        return detail
+    if not isinstance(fields, dict):
+        return detail
+    return ", ".join(f"{name} {value}" for name, value in fields.items() if value is not None)

@@ -1,0 +1,97 @@
+"""The few functions that the hub calls, on its own asynchronous connection.
+
+Source: sql/functions/datum/claim_datums.sql, sql/functions/job/watch_job.sql and job_progress.sql.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+import psycopg
+
+from falconeri.db.datums import Work
+from falconeri.db.pool import translated
+from falconeri.db.rows import record
+from falconeri.errors import BY_SQLSTATE
+from falconeri.states import Verdict
+from falconeri.wire.records import Progress
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+    from falconeri.wire.work import WorkAnswer, WorkerIdentity
+
+
+class _PodWork(Work, frozen=True):
+    """A row of claim_datums."""
+
+    pod_name: str | None
+
+
+@dataclass(frozen=True)
+class HandedOut:
+    """Who got a datum, and why not all did: `stopped_by` is None if everybody got one."""
+
+    claimed: list[tuple[str, WorkAnswer]]
+    stopped_by: Verdict | None
+
+    def __iter__(self) -> Iterator[tuple[str, WorkAnswer]]:
+        return iter(self.claimed)
+
+
+async def claim_datums(
+    conn: AsyncConnection, *, job_id: UUID, who: Sequence[WorkerIdentity]
+) -> HandedOut:
+    """Claim a datum for each of these waiting pods, in this order, as far as there are any.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+        psycopg.OperationalError: The connection is lost.
+    """
+    async with conn.cursor(row_factory=record(_PodWork)) as cursor:
+        with _translating():
+            await cursor.execute(
+                "select * from falconeri.claim_datums(%s, %s::text[], %s::text[])",
+                (job_id, [w.pod_name for w in who], [w.node_name for w in who]),
+            )
+        rows = await cursor.fetchall()
+    claimed = [(row.pod_name, row.answer()) for row in rows if row.pod_name and row.datum_id]
+    last = rows[-1].verdict if rows else None
+    return HandedOut(claimed, None if last is Verdict.CLAIMED else last)
+
+
+async def watch_job(conn: AsyncConnection, *, job_id: UUID) -> None:
+    """Ask to be notified when work of a job becomes ready; then look once more.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+    """
+    with _translating():
+        await conn.execute("select falconeri.watch_job(%s)", (job_id,))
+
+
+async def job_progress(conn: AsyncConnection, *, job_id: UUID) -> Progress:
+    """The counts of a job's datums by status.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+    """
+    async with conn.cursor(row_factory=record(Progress)) as cursor:
+        with _translating():
+            await cursor.execute("select * from falconeri.job_progress(%s)", (job_id,))
+        return cast("Progress", await cursor.fetchone())
+
+
+@contextmanager
+def _translating() -> Iterator[None]:
+    """Turn what a function of ours raised into our error; the hub handles lost connections itself."""
+    try:
+        yield
+    except psycopg.Error as ex:
+        if ex.sqlstate in BY_SQLSTATE:
+            raise translated(ex) from ex
+        raise

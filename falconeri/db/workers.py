@@ -1,0 +1,84 @@
+"""Workers: register, signs of life, death. Source: sql/functions/worker/."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+from msgspec import Struct
+
+from falconeri.db.rows import record
+from falconeri.wire.work import Held, HeartbeatAnswer, WorkOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg import Connection
+
+    from falconeri.states import FailureClass
+
+
+class Holder(Struct, frozen=True):
+    """A pod that holds something of a running job, and since when (UTC)."""
+
+    job_id: UUID
+    pod_name: str
+    claimed_at: datetime
+
+
+def register_worker(conn: Connection, *, job_id: UUID, pod_name: str, node_name: str) -> WorkOrder:
+    """Make a pod known that will send heartbeats; a repeat is fine.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+    """
+    with conn.cursor(row_factory=record(WorkOrder)) as cursor:
+        cursor.execute(
+            "select * from falconeri.register_worker(%s, %s, %s)", (job_id, pod_name, node_name)
+        )
+        return cast("WorkOrder", cursor.fetchone())
+
+
+def extend_leases(
+    conn: Connection, *, job_id: UUID, pod_name: str, held: Sequence[Held]
+) -> HeartbeatAnswer:
+    """Note a sign of life; learn which attempts are no longer the pod's.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+        DatumNotFound: ZF002, HTTP 404.
+    """
+    with conn.cursor(row_factory=record(HeartbeatAnswer)) as cursor:
+        cursor.execute(
+            "select * from falconeri.extend_leases(%s, %s, %s::uuid[], %s::integer[])",
+            (job_id, pod_name, [h.datum_id for h in held], [h.attempt for h in held]),
+        )
+        return cast("HeartbeatAnswer", cursor.fetchone())
+
+
+def requeue_lost(
+    conn: Connection, *, job_id: UUID, pod_name: str, failure_class: FailureClass, message: str
+) -> int:
+    """Give back what a dead pod held; return how many datums.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+    """
+    row = conn.execute(
+        "select falconeri.requeue_lost(%s, %s, %s::falconeri.failure_class, %s)",
+        (job_id, pod_name, failure_class, message),
+    ).fetchone()
+    return cast("tuple[int]", row)[0]
+
+
+def requeue_expired(conn: Connection, *, limit: int) -> int:
+    """Give back what workers hold whose lease ran out; call again while it returns `limit`."""
+    row = conn.execute("select falconeri.requeue_expired(%s)", (limit,)).fetchone()
+    return cast("tuple[int]", row)[0]
+
+
+def list_holders(conn: Connection) -> list[Holder]:
+    """The pods that hold something of a running job."""
+    with conn.cursor(row_factory=record(Holder)) as cursor:
+        return cursor.execute("select * from falconeri.list_holders()").fetchall()

@@ -1,0 +1,102 @@
+"""Requests in, answers out: the few lines that every resource of both servers needs.
+
+A body becomes one of our types or a 4xx that says why; an error of ours becomes its status and an
+`ErrorBody`; an error that isn't ours becomes a 500 that tells the client nothing and the log all.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+from uuid import UUID
+
+import falcon
+import falcon.asgi
+
+from falconeri.errors import BadRequest, FalconeriError, Unauthorized, Unavailable
+from falconeri.log import get_logger
+from falconeri.server.auth import Caller
+from falconeri.wire import codec
+from falconeri.wire.records import ErrorBody
+
+T = TypeVar("T")
+
+log = get_logger(__name__)
+
+MAX_BODY_BYTES = 50 * 2**20
+"""The original means to accept so much, too."""
+
+
+def parse_uuid(text: str, name: str) -> UUID:
+    """A UUID of a path, in any of its usual spellings.
+
+    Raises:
+        BadRequest: Not a UUID.
+    """
+    try:
+        return UUID(text)
+    except ValueError as ex:
+        raise BadRequest(f"`{name}` is not a UUID", detail=repr(text)) from ex
+
+
+def check_json(content_type: str | None) -> None:
+    """Refuse a body that isn't said to be JSON, with 415."""
+    media = (content_type or "").partition(";")[0].strip().lower()
+    main, _, kind = media.partition("/")
+    if main != "application" or (kind != "json" and not kind.endswith("+json")):
+        raise falcon.HTTPUnsupportedMediaType(
+            description="Expected request with `Content-Type: application/json`"
+        )
+
+
+def body(req: falcon.Request, type_: type[T]) -> T:
+    """Read and parse a request's body.
+
+    Raises:
+        BadRequest, InvalidInput: See `codec.decode`.
+        falcon.HTTPUnsupportedMediaType: Not said to be JSON.
+    """
+    check_json(req.content_type)
+    return codec.decode(req.bounded_stream.read(), type_)
+
+
+def answer(resp: falcon.Response | falcon.asgi.Response, value: Any) -> None:  # noqa: ANN401
+    """Send one of our types as JSON with status 200."""
+    resp.data = codec.encode(value)
+    resp.content_type = "application/json"
+
+
+def caller(req: falcon.Request | falcon.asgi.Request) -> Caller:
+    """Who sent this request; the middleware has checked the credentials."""
+    found: Caller = req.context.caller
+    return found
+
+
+def send_error(resp: falcon.Response | falcon.asgi.Response, error: FalconeriError) -> None:
+    """Answer with an error of ours."""
+    resp.status = falcon.code_to_http_status(error.http_status)
+    answer(
+        resp,
+        ErrorBody(code=error.code, message=error.message, detail=error.detail, hint=error.hint),
+    )
+    if isinstance(error, Unauthorized):
+        resp.set_header("WWW-Authenticate", 'Basic realm="falconeri"')
+    if isinstance(error, Unavailable):
+        resp.set_header("Retry-After", "2")
+
+
+def send_http_error(resp: falcon.Response | falcon.asgi.Response, error: falcon.HTTPError) -> None:
+    """Answer with an error that Falcon found (404, 405, 413, 415, …), in the same form."""
+    resp.status = error.status
+    for name, value in dict(error.headers or {}).items():
+        resp.set_header(name, value)
+    code = falcon.http_status_to_code(error.status)
+    answer(
+        resp,
+        ErrorBody(code=f"http_{code}", message=error.title or "", detail=error.description or ""),
+    )
+
+
+def send_defect(req: Any, resp: falcon.Response | falcon.asgi.Response) -> None:  # noqa: ANN401
+    """Answer 500 to a defect of ours, and log its trace."""
+    log.exception("request_failed", method=req.method, path=req.path)
+    send_error(resp, FalconeriError("internal error", hint="falconerid's log has the trace"))

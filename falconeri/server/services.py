@@ -1,0 +1,19 @@
+"""What the resources share: the database, the credentials' check, the cluster's secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from falconeri.db.pool import Database
+from falconeri.server.auth import Authenticator
+
+
+@dataclass(frozen=True)
+class Services:
+    """Made once by `serve`; safe to use from every thread."""
+
+    db: Database
+    authenticator: Authenticator
+    read_secret: Callable[[str], Mapping[str, str]]
+    """A secret of the cluster, for reading the buckets that a spec names."""

@@ -1,0 +1,170 @@
+"""The waiting port: two endpoints that answer when something happens, or when their time is over.
+
+A Falcon ASGI application, since a waiting client must cost a few kilobytes and no thread. A client
+that goes away is noticed at once: nobody claims for it any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypeVar
+from uuid import UUID
+
+import falcon
+import falcon.asgi
+
+from falconeri.db import jobs as db_jobs
+from falconeri.errors import FalconeriError, InvalidArgument
+from falconeri.server import exchange
+from falconeri.server.auth import Authenticator
+from falconeri.server.hub import EMPTY, Hub
+from falconeri.server.services import Services
+from falconeri.wire import codec
+from falconeri.wire.records import Progress, WaitAnswer
+from falconeri.wire.work import WaitForWork, WorkerIdentity
+
+T = TypeVar("T")
+
+_RECEIVE = "falconeri.receive"
+"""Where a request's scope keeps ASGI's `receive`, which tells when the client is gone."""
+
+MAX_HOLD_S = 55.0
+"""Shorter than the usual 60 seconds after which proxies give up."""
+
+MAX_BODY_BYTES = 64 * 2**10
+
+
+class _Authentication:
+    """As the REST port's, for ASGI."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+
+    async def process_resource(
+        self,
+        req: falcon.asgi.Request,
+        resp: falcon.asgi.Response,
+        resource: object,
+        params: dict[str, Any],
+    ) -> None:
+        """Check the credentials."""
+        del resp, resource, params
+        req.context.caller = self._authenticator.caller(req.auth)
+
+
+class WorkWait:
+    """`/jobs/{job_id}/wait_for_work`."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def on_post(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job_id: str
+    ) -> None:
+        """Wait for a datum; `empty` when the time is over: ask again."""
+        key = exchange.parse_uuid(job_id, "job_id")
+        exchange.caller(req).require_job(key)
+        wish = codec.decode(await _read(req), WaitForWork)
+        who = WorkerIdentity(wish.pod_name, wish.node_name)
+        async with self._hub.worker(key, who) as future:
+            work = await _first(req, future, wish.hold_s)
+        exchange.answer(resp, work or EMPTY)
+
+
+class JobWait:
+    """`/jobs/{job_id}/wait`."""
+
+    def __init__(self, hub: Hub, services: Services) -> None:
+        self._hub = hub
+        self._services = services
+
+    async def on_get(
+        self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job_id: str
+    ) -> None:
+        """Wait for the job's end; its progress as it is when the time is over: ask again."""
+        key = exchange.parse_uuid(job_id, "job_id")
+        exchange.caller(req).require_admin()
+        async with self._hub.watcher(key) as future:
+            progress = await _first(req, future, _hold_s(req))
+        exchange.answer(resp, WaitAnswer(progress or await asyncio.to_thread(self._progress, key)))
+
+    def _progress(self, job_id: UUID) -> Progress:
+        with self._services.db.connection() as conn:
+            return db_jobs.job_progress(conn, job_id=job_id)
+
+
+def make_waiting_app(services: Services, hub: Hub) -> Any:  # noqa: ANN401 - an ASGI callable
+    """The ASGI application."""
+    app = falcon.asgi.App(middleware=[_Authentication(services.authenticator)])
+    app.add_error_handler(Exception, _on_defect)
+    app.add_error_handler(falcon.HTTPError, _on_http_error)
+    app.add_error_handler(FalconeriError, _on_error)
+    app.add_route("/jobs/{job_id}/wait_for_work", WorkWait(hub))
+    app.add_route("/jobs/{job_id}/wait", JobWait(hub, services))
+
+    async def keep_receive(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
+        scope[_RECEIVE] = receive
+        await app(scope, receive, send)
+
+    return keep_receive
+
+
+async def _first(req: falcon.asgi.Request, future: asyncio.Future[T], hold_s: float) -> T | None:
+    """What the future brings; None when the time is over, the client is gone or the hub closes."""
+    gone = asyncio.create_task(_disconnect(req))
+    try:
+        await asyncio.wait({future, gone}, timeout=hold_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        gone.cancel()
+    return future.result() if future.done() and not future.cancelled() else None
+
+
+async def _disconnect(req: falcon.asgi.Request) -> None:
+    """Return when the client has gone; the body has been read before."""
+    while (await req.scope[_RECEIVE]())["type"] != "http.disconnect":
+        pass
+
+
+async def _read(req: falcon.asgi.Request) -> bytes:
+    exchange.check_json(req.content_type)
+    data = await req.stream.read(MAX_BODY_BYTES + 1)
+    if len(data) > MAX_BODY_BYTES:
+        raise falcon.HTTPContentTooLarge
+    return data
+
+
+def _hold_s(req: falcon.asgi.Request) -> float:
+    try:
+        hold_s = req.get_param_as_float("hold_s", default=25.0)
+    except falcon.HTTPInvalidParam as ex:
+        raise InvalidArgument(detail="hold_s is not a number") from ex
+    if not 0 <= hold_s <= MAX_HOLD_S:
+        raise InvalidArgument(detail=f"hold_s is not from 0 to {MAX_HOLD_S:.0f}")
+    return hold_s
+
+
+async def _on_error(
+    _req: falcon.asgi.Request,
+    resp: falcon.asgi.Response,
+    error: FalconeriError,
+    _params: dict[str, Any],
+) -> None:
+    exchange.send_error(resp, error)
+
+
+async def _on_http_error(
+    _req: falcon.asgi.Request,
+    resp: falcon.asgi.Response,
+    error: falcon.HTTPError,
+    _params: dict[str, Any],
+) -> None:
+    exchange.send_http_error(resp, error)
+
+
+async def _on_defect(
+    req: falcon.asgi.Request,
+    resp: falcon.asgi.Response,
+    _error: Exception,
+    _params: dict[str, Any],
+) -> None:
+    exchange.send_defect(req, resp)

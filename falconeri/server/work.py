@@ -1,0 +1,155 @@
+"""Our workers' endpoints: register, claim, heartbeat, outputs, complete.
+
+The admin may call them, too; a worker's token opens those of its own job.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import falcon
+
+from falconeri.db import datums as db_datums
+from falconeri.db import outputs as db_outputs
+from falconeri.db import workers as db_workers
+from falconeri.server import exchange
+from falconeri.states import Verdict
+from falconeri.wire.records import OutputFilesAnswer
+from falconeri.wire.work import (
+    Completion,
+    CompletionAnswer,
+    Heartbeat,
+    NewOutputs,
+    OutputUpdates,
+    WorkAnswer,
+    WorkerIdentity,
+)
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from falconeri.server.services import Services
+
+BUSY_TRIES = 5
+"""How often a claim that met only locked rows is repeated at once. Then the worker waits at the hub,
+which doesn't skip locked rows before it says that there is nothing."""
+
+
+class WorkResource:
+    """What all of them have: the services, and the rights of one job's workers."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def _job_id(self, req: falcon.Request, text: str) -> UUID:
+        job_id = exchange.parse_uuid(text, "job_id")
+        exchange.caller(req).require_job(job_id)
+        return job_id
+
+    def _datum_id(self, req: falcon.Request, text: str, conn: Connection) -> UUID:
+        datum_id = exchange.parse_uuid(text, "datum_id")
+        caller = exchange.caller(req)
+        if caller.job_id is not None:
+            caller.require_job(db_datums.find_job_of_datum(conn, datum_id=datum_id))
+        return datum_id
+
+
+def claim(conn: Connection, job_id: UUID, who: WorkerIdentity, *, leased: bool) -> WorkAnswer:
+    """Claim a datum, again at once while others hold the rows; never answers `busy`."""
+    for _ in range(BUSY_TRIES):
+        answer = db_datums.claim_datum(
+            conn, job_id=job_id, pod_name=who.pod_name, node_name=who.node_name, leased=leased
+        )
+        if answer.verdict is not Verdict.BUSY:
+            return answer
+    return WorkAnswer(verdict=Verdict.EMPTY)
+
+
+class Workers(WorkResource):
+    """`/jobs/{job_id}/workers`."""
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
+        """Register a worker and tell it its job; a repeat is fine."""
+        key = self._job_id(req, job_id)
+        who = exchange.body(req, WorkerIdentity)
+        with self._services.db.connection() as conn:
+            order = db_workers.register_worker(
+                conn, job_id=key, pod_name=who.pod_name, node_name=who.node_name
+            )
+        exchange.answer(resp, order)
+
+
+class Claims(WorkResource):
+    """`/jobs/{job_id}/claim`."""
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
+        """Claim a datum, or get again the one that the pod holds."""
+        key = self._job_id(req, job_id)
+        who = exchange.body(req, WorkerIdentity)
+        with self._services.db.connection() as conn:
+            exchange.answer(resp, claim(conn, key, who, leased=True))
+
+
+class Heartbeats(WorkResource):
+    """`/jobs/{job_id}/heartbeat`."""
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
+        """Extend the leases of a worker; tell it what it has lost."""
+        key = self._job_id(req, job_id)
+        beat = exchange.body(req, Heartbeat)
+        with self._services.db.connection() as conn:
+            answer = db_workers.extend_leases(
+                conn, job_id=key, pod_name=beat.pod_name, held=beat.held
+            )
+        exchange.answer(resp, answer)
+
+
+class Completions(WorkResource):
+    """`/datums/{datum_id}/complete`."""
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, datum_id: str) -> None:
+        """End an attempt and hand out the next datum; a repeat is fine."""
+        done = exchange.body(req, Completion)
+        with self._services.db.connection() as conn:
+            work = db_datums.complete_and_claim(
+                conn,
+                datum_id=self._datum_id(req, datum_id, conn),
+                pod_name=done.pod_name,
+                attempt=done.attempt,
+                report=done.report,
+                claim_next=done.claim_next,
+            )
+        # Busy: the hub looks again, and waits where this call may not.
+        verdict = Verdict.EMPTY if work.verdict is Verdict.BUSY else work.verdict
+        exchange.answer(resp, CompletionAnswer(next=WorkAnswer(verdict=verdict, claim=work.claim)))
+
+
+class OutputFiles(WorkResource):
+    """`/datums/{datum_id}/output_files`."""
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response, datum_id: str) -> None:
+        """Register the files about to be uploaded; a repeat with the same set is fine."""
+        new = exchange.body(req, NewOutputs)
+        with self._services.db.connection() as conn:
+            files = db_outputs.register_outputs(
+                conn,
+                datum_id=self._datum_id(req, datum_id, conn),
+                pod_name=new.pod_name,
+                attempt=new.attempt,
+                uris=[file.uri for file in new.output_files],
+            )
+        exchange.answer(resp, OutputFilesAnswer(output_files=files))
+
+    def on_patch(self, req: falcon.Request, resp: falcon.Response, datum_id: str) -> None:
+        """Note what became of the uploads; a repeat is fine."""
+        updates = exchange.body(req, OutputUpdates)
+        with self._services.db.connection() as conn:
+            db_outputs.settle_outputs(
+                conn,
+                datum_id=self._datum_id(req, datum_id, conn),
+                pod_name=updates.pod_name,
+                attempt=updates.attempt,
+                updates=updates.output_files,
+            )
+        resp.status = falcon.HTTP_204

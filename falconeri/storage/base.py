@@ -1,0 +1,155 @@
+"""What every store can do, and the words for it.
+
+Called by the pipeline (listing), the worker (both transfers) and the babysitter (deletion). Knows
+nothing of any store: each has a module of its own, chosen by `open_storage`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, final
+
+_PREFIXES = ("AWS_", "GOOGLE_")
+_KEY_PAIR = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file, or (its `uri` ends with `/`) a directory, of which `size_bytes` is 0."""
+
+    uri: str
+    size_bytes: int
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether this stands for everything below it."""
+        return self.uri.endswith("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a store now holds.
+
+    `checksum` says its own kind: `sha256:<hex>` of the content, or `etag:<text>`, which is
+    the store's and equal for equal content sent in the same way.
+    """
+
+    size_bytes: int
+    checksum: str
+
+
+@final
+class Credentials:
+    """The `AWS_*` and `GOOGLE_*` settings for one access; hashable, and never shown.
+
+    Args:
+        values: Other names and empty values are dropped.
+        origin: Where a person would change them; error messages say it.
+    """
+
+    __slots__ = ("_values", "origin")
+
+    def __init__(self, values: Mapping[str, str], *, origin: str = "the environment") -> None:
+        self._values = {
+            name: value for name, value in values.items() if name.startswith(_PREFIXES) and value
+        }
+        self.origin = origin
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Credentials:
+        """Take those of this process."""
+        return cls(os.environ if environment is None else environment)
+
+    @classmethod
+    def from_secret(
+        cls, name: str, keys: Mapping[str, str], *, base: Credentials | None = None
+    ) -> Credentials:
+        """Take the keys of a cluster's secret, and what they leave open from `base`.
+
+        A key pair is taken whole: no session token of `base` is mixed with it.
+        """
+        own = cls(keys, origin=f"the secret {name!r}")
+        inherited = base.settings() if base else {}
+        if any(own.get(part) for part in _KEY_PAIR):
+            for part in (*_KEY_PAIR, "AWS_SESSION_TOKEN"):
+                inherited.pop(part, None)
+        return cls({**inherited, **own.settings()}, origin=own.origin)
+
+    def settings(self) -> dict[str, str]:
+        """Return all of them, in the clear."""
+        return dict(self._values)
+
+    def get(self, *names: str) -> str | None:
+        """Return the value of the first name that has one."""
+        return next((self._values[name] for name in names if name in self._values), None)
+
+    def enabled(self, name: str) -> bool:
+        """Return whether a switch is set to `true` or `1`."""
+        return self._values.get(name, "").lower() in {"true", "1"}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Credentials):
+            return NotImplemented
+        return self._values == other._values and self.origin == other.origin
+
+    def __hash__(self) -> int:
+        return hash((frozenset(self._values.items()), self.origin))
+
+    def __repr__(self) -> str:
+        return f"Credentials({', '.join(sorted(self._values))} of {self.origin})"
+
+
+class Storage(Protocol):
+    """One kind of store, reached with one set of credentials; threads may share it.
+
+    URIs are raw (`falconeri.storage.uri`). Listings are in the order of the keys' UTF-8 bytes, need
+    memory for one page (`file`: one directory), keep empty files and leave out directory markers
+    (objects whose key ends with `/`); a directory that only a marker stands for is an empty one.
+    A listing's errors are raised while it is read.
+
+    Raises:
+        ObjectNotFound: No such bucket, directory or object.
+        StorageDenied: The store refuses these credentials, or there are none.
+        StorageError: Anything else that the store did, or that it can't be reached.
+        InvalidInput: A URI that names nothing, or a key that can't become a local path.
+    """
+
+    def list_entries(self, uri: str) -> Iterator[Entry]:
+        """List the files and directories directly below `uri`, a directory (its `/` may lack)."""
+        ...
+
+    def list_files(self, uri: str) -> Iterator[Entry]:
+        """List the files below `uri` at any depth."""
+        ...
+
+    def exists(self, uri: str) -> bool:
+        """Return whether there is such a file or, with a `/` at the end, such a directory."""
+        ...
+
+    def download(self, uri: str, path: Path) -> int:
+        """Fetch a file to `path`, or (`uri` ends with `/`) a tree into the directory `path`.
+
+        Parents are made, files are replaced, and none is seen under its name before it is whole.
+
+        Returns:
+            The number of bytes.
+
+        Raises:
+            TransferFailed: Bytes were lost on the way, or could not be written.
+        """
+        ...
+
+    def upload(self, path: Path, uri: str) -> Stored:
+        """Store the file `path` as `uri`, replacing what was there, when all of it has arrived.
+
+        Raises:
+            TransferFailed: Bytes were lost on the way, or `path` changed meanwhile.
+        """
+        ...
+
+    def delete(self, uri: str) -> None:
+        """Remove one file; fine if there is none."""
+        ...

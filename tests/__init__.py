@@ -1,0 +1,1 @@
+"""The tests: start with `./run test`."""

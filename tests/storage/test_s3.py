@@ -1,0 +1,309 @@
+"""What only the store `s3://` has to care about."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import boto3
+import pytest
+import urllib3
+
+from falconeri.errors import (
+    InvalidInput,
+    ObjectNotFound,
+    StorageDenied,
+    StorageError,
+    TransferFailed,
+)
+from falconeri.storage import Credentials, Entry
+from falconeri.storage.s3 import S3Storage
+from tests.storage.breaking_server import CHANGED, CONTENT, HALF, breaking_server
+from tests.storage.places import Place
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+MISSING_BUCKET = f"s3://no-such-bucket-{uuid4().hex}/dir/"
+
+Use = Callable[[S3Storage, str, Path], object]
+
+USES: dict[str, Use] = {
+    "list_entries": lambda storage, uri, _: list(storage.list_entries(uri)),
+    "list_files": lambda storage, uri, _: list(storage.list_files(uri)),
+    "download a tree": lambda storage, uri, path: storage.download(uri, path / "got"),
+    "download": lambda storage, uri, path: storage.download(f"{uri}x", path / "got"),
+    "upload": lambda storage, uri, path: storage.upload(path / "local", f"{uri}x"),
+}
+
+every_use = pytest.mark.parametrize("use", USES.values(), ids=USES.keys())
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Path:
+    (tmp_path / "local").write_bytes(b"content")
+    return tmp_path
+
+
+@pytest.fixture
+def storage(s3_credentials: Credentials) -> S3Storage:
+    return S3Storage(s3_credentials)
+
+
+# --- Listing ----------------------------------------------------------------------------
+
+
+def test_directory_markers_are_no_files(s3: Place, tmp_path: Path) -> None:
+    for key in ("", "sub/", "sub/x", "only a marker/", "with content/"):
+        s3.put(key, b"bytes" if key == "with content/" else b"")
+
+    assert list(s3.storage.list_files(s3.base)) == [Entry(s3.base + "sub/x", 0)]
+    assert [entry.uri.removeprefix(s3.base) for entry in s3.storage.list_entries(s3.base)] == [
+        "only a marker/",
+        "sub/",
+        "with content/",
+    ]
+    assert s3.storage.download(s3.base, tmp_path / "got") == 0
+    assert s3.storage.download(s3.base + "only a marker/", tmp_path / "empty") == 0
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_more_objects_than_one_answer_holds_are_all_listed(
+    storage: S3Storage, s3_client: S3Client
+) -> None:
+    bucket = f"many-{uuid4().hex}"
+    s3_client.create_bucket(Bucket=bucket)
+    keys = [f"{number % 2}/{number:04}" for number in range(1001)]
+
+    def put(key: str) -> None:
+        s3_client.put_object(Bucket=bucket, Key=key, Body=b"")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put, keys))
+
+    listed = [entry.uri for entry in storage.list_files(f"s3://{bucket}")]
+
+    assert listed == [f"s3://{bucket}/{key}" for key in sorted(keys)]
+    assert [entry.uri for entry in storage.list_entries(f"s3://{bucket}")] == [
+        f"s3://{bucket}/0/",
+        f"s3://{bucket}/1/",
+    ]
+
+
+def test_a_key_may_be_a_file_and_a_directory_but_not_on_a_disk(s3: Place, tmp_path: Path) -> None:
+    s3.put("x/y", b"file")
+    s3.put("x/y/z", b"below")
+
+    assert [
+        entry.uri.removeprefix(s3.base) for entry in s3.storage.list_entries(s3.base + "x")
+    ] == [
+        "x/y",
+        "x/y/",
+    ]
+    with pytest.raises(TransferFailed, match="/got/y"):
+        s3.storage.download(s3.base + "x/", tmp_path / "got")
+
+
+@pytest.mark.parametrize("key", ["a//b", "../b", "./b", "a/../b"])
+def test_a_key_that_leaves_its_directory_is_refused_by_name(
+    s3: Place, tmp_path: Path, key: str
+) -> None:
+    s3.put(f"tree/{key}", b"")
+
+    with pytest.raises(InvalidInput) as caught:
+        s3.storage.download(s3.base + "tree/", tmp_path / "got")
+
+    assert f"{s3.base}tree/{key}" in caught.value.detail
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+# --- What is missing, and what is refused -----------------------------------------------
+
+
+@every_use
+def test_a_bucket_that_is_not_there_is_named(storage: S3Storage, local: Path, use: Use) -> None:
+    with pytest.raises(ObjectNotFound, match="no such bucket") as caught:
+        use(storage, MISSING_BUCKET, local)
+
+    assert MISSING_BUCKET in caught.value.detail
+    assert "http://127.0.0.1:" in caught.value.detail
+
+
+def test_nothing_exists_in_a_bucket_that_is_not_there(storage: S3Storage) -> None:
+    assert not storage.exists(MISSING_BUCKET)
+    assert not storage.exists(f"{MISSING_BUCKET}x")
+    storage.delete(f"{MISSING_BUCKET}x")
+
+
+@every_use
+def test_a_bucket_that_nobody_can_have_is_refused(
+    storage: S3Storage, local: Path, use: Use
+) -> None:
+    with pytest.raises(InvalidInput, match="not a bucket"):
+        use(storage, "s3://not a bucket/dir/", local)
+
+
+@every_use
+def test_missing_credentials_say_what_to_set(
+    s3_credentials: Credentials, local: Path, use: Use
+) -> None:
+    settings = {"AWS_ENDPOINT_URL": s3_credentials.settings()["AWS_ENDPOINT_URL"]}
+    storage = S3Storage(Credentials(settings, origin="the secret 's3'"))
+
+    with pytest.raises(StorageDenied, match="no credentials") as caught:
+        use(storage, "s3://bucket/dir/", local)
+
+    assert "AWS_ACCESS_KEY_ID" in caught.value.hint
+    assert "the secret 's3'" in caught.value.hint
+
+
+def test_a_public_bucket_needs_no_credentials(s3: Place, s3_credentials: Credentials) -> None:
+    s3.put("x", b"")
+    endpoint = s3_credentials.settings()["AWS_ENDPOINT_URL"]
+    storage = S3Storage(Credentials({"AWS_ENDPOINT_URL": endpoint, "AWS_SKIP_SIGNATURE": "true"}))
+
+    assert len(list(storage.list_files(s3.base))) == 1
+
+
+@every_use
+def test_an_endpoint_that_does_not_answer_is_named(
+    s3_credentials: Credentials, local: Path, use: Use
+) -> None:
+    with socket.socket() as unused:  # bound, so that nobody else listens there
+        unused.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        settings = {**s3_credentials.settings(), "AWS_ENDPOINT_URL": endpoint}
+        with pytest.raises(StorageError, match="can't be reached") as caught:
+            use(S3Storage(Credentials(settings)), "s3://bucket/dir/", local)
+
+    assert endpoint in caught.value.detail
+    assert "AWS_ENDPOINT_URL" in caught.value.hint
+    assert "a secret nobody may see" not in str(caught.value)
+
+
+# --- Wrong credentials ------------------------------------------------------------------
+
+
+@pytest.fixture
+def guarded(s3: Place, s3_url: str, s3_credentials: Credentials) -> Iterator[dict[str, str]]:
+    """The server checks keys and rights; gives the settings of somebody who may only list."""
+    settings = s3_credentials.settings()
+    session: Any = boto3.session.Session()  # there are stubs of S3 only
+    iam = session.client(
+        "iam",
+        region_name="us-east-1",
+        endpoint_url=s3_url,
+        aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
+    )
+    user = f"user-{uuid4().hex}"
+    iam.create_user(UserName=user)
+    rights = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [rights]})
+    iam.put_user_policy(UserName=user, PolicyName="list", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    s3.put("x", b"content")
+    switch = f"{s3_url}/moto-api/reset-auth"
+    urllib3.request("POST", switch, body="0")
+    yield {
+        **settings,
+        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+    }
+    urllib3.request("POST", switch, body="inf")
+
+
+def test_somebody_with_rights_may_list(s3: Place, guarded: dict[str, str]) -> None:
+    storage = S3Storage(Credentials(guarded))
+
+    assert [entry.uri for entry in storage.list_files(s3.base)] == [s3.base + "x"]
+
+
+@pytest.mark.parametrize("name", ["download", "upload"])
+def test_a_missing_right_is_denied_and_named(
+    s3: Place, guarded: dict[str, str], local: Path, name: str
+) -> None:
+    storage = S3Storage(Credentials(guarded))
+
+    with pytest.raises(StorageDenied, match="AccessDenied") as caught:
+        USES[name](storage, s3.base, local)
+
+    assert f"{s3.base}x" in caught.value.detail
+    assert not (local / "got").exists()
+
+
+def test_a_head_without_a_reason_is_denied_too(s3: Place, guarded: dict[str, str]) -> None:
+    with pytest.raises(StorageDenied, match=s3.base):
+        S3Storage(Credentials(guarded)).exists(f"{s3.base}x")
+
+
+@every_use
+@pytest.mark.parametrize("wrong", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_wrong_credentials_name_the_setting_and_never_its_value(
+    s3: Place, guarded: dict[str, str], local: Path, use: Use, wrong: str
+) -> None:
+    settings = {**guarded, wrong: "a wrong value nobody may see"}
+    storage = S3Storage(Credentials(settings, origin="the secret 's3'"))
+
+    with pytest.raises(StorageDenied) as caught:
+        use(storage, s3.base, local)
+
+    assert caught.value.hint == f"check {wrong} in the secret 's3'"
+    assert guarded["AWS_SECRET_ACCESS_KEY"] not in str(caught.value)
+    assert "nobody may see" not in str(caught.value)
+
+
+# --- What breaks off --------------------------------------------------------------------
+
+
+damages = pytest.mark.parametrize("instead", [b"", HALF, CHANGED], ids=["none", "half", "changed"])
+
+
+@damages
+def test_a_content_that_is_damaged_on_its_way_is_fetched_again(
+    tmp_path: Path, instead: bytes
+) -> None:
+    with breaking_server(broken=2, instead=instead) as server:
+        size_bytes = S3Storage(server.credentials).download("s3://bucket/x", tmp_path / "got")
+
+    assert size_bytes == len(CONTENT)
+    assert (tmp_path / "got").read_bytes() == CONTENT
+    assert server.requests == 3
+
+
+@damages
+def test_a_content_that_is_always_damaged_leaves_nothing(tmp_path: Path, instead: bytes) -> None:
+    with (
+        breaking_server(broken=1000, instead=instead) as server,
+        pytest.raises(TransferFailed) as caught,
+    ):
+        S3Storage(server.credentials).download("s3://bucket/x", tmp_path / "got")
+
+    assert "s3://bucket/x at http://127.0.0.1:" in caught.value.detail
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_that_breaks_off_is_fetched_again(tmp_path: Path) -> None:
+    with breaking_server(broken=3, instead=HALF) as server:
+        storage = S3Storage(server.credentials, part_bytes=1500)
+        size_bytes = storage.download("s3://bucket/x", tmp_path / "got")
+
+    assert size_bytes == len(CONTENT)
+    assert (tmp_path / "got").read_bytes() == CONTENT
+    assert server.requests > len(CONTENT) / 1500
+
+
+def test_a_part_that_always_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    with (
+        breaking_server(broken=1000, instead=HALF) as server,
+        pytest.raises(TransferFailed) as caught,
+    ):
+        S3Storage(server.credentials, part_bytes=1500).download("s3://bucket/x", tmp_path / "got")
+
+    assert "s3://bucket/x at http://127.0.0.1:" in caught.value.detail
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,111 @@
+"""Keeps the claims of this worker alive, and notices when they are not its own any more.
+
+A thread beside the work. Errors of the network are logged: two beats may fail before a lease ends.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from uuid import UUID
+
+from falconeri.client.work import WorkClient
+from falconeri.errors import ClaimLost, FalconeriError, JobNotFound, JobNotRunning
+from falconeri.log import get_logger
+from falconeri.wire.work import Claim, Held, WorkOrder
+from falconeri.wire.work import Heartbeat as Beat
+from falconeri_worker.stopping import Stop
+
+BEATS_PER_LEASE = 3
+_SOONER = 4
+
+log = get_logger(__name__)
+
+
+class Heartbeat:
+    """Beats while something is held.
+
+    Args:
+        client: Tries each call once, within less than `order.lease_s / 3`.
+        order: The job and its lease.
+        pod_name: Who holds.
+    """
+
+    def __init__(self, client: WorkClient, order: WorkOrder, pod_name: str) -> None:
+        self._client = client
+        self._job_id = order.job_id
+        self._interval_s = order.lease_s / BEATS_PER_LEASE
+        self._pod_name = pod_name
+        self._lock = threading.Lock()
+        self._held: dict[UUID, tuple[Held, Stop]] = {}
+        self._closed = threading.Event()
+
+    def start(self) -> None:
+        """Start the thread; it ends with the process, or with `close`."""
+        threading.Thread(target=self._run, name="falconeri-heartbeat", daemon=True).start()
+
+    def close(self) -> None:
+        """Beat no more."""
+        self._closed.set()
+
+    @contextmanager
+    def holding(self, claim: Claim) -> Generator[Stop]:
+        """Hold a claim in this block; gives the wish to stop that is made when it is lost.
+
+        Its reason is ClaimLost, or JobNotRunning when the whole job has ended.
+        """
+        lost = Stop()
+        held = Held(datum_id=claim.datum_id, attempt=claim.attempt)
+        with self._lock:
+            self._held[claim.datum_id] = (held, lost)
+        try:
+            yield lost
+        finally:
+            with self._lock:  # `beat` must not use a closed pipe
+                del self._held[claim.datum_id]
+                lost.close()
+
+    def beat(self) -> bool:
+        """Send one heartbeat if anything is held; return False if that failed."""
+        with self._lock:
+            held = dict(self._held)
+        if not held:
+            return True
+        beat = Beat(pod_name=self._pod_name, held=[each for each, _ in held.values()])
+        try:
+            answer = self._client.heartbeat(self._job_id, beat)
+        except (JobNotFound, JobNotRunning, ClaimLost) as ex:
+            self._stop(held, list(held), ex)
+        except FalconeriError as ex:
+            log.warning("heartbeat_failed", job_id=self._job_id, error=str(ex))
+            return False
+        else:
+            self._stop(held, answer.lost, ClaimLost(detail="falconerid answered a heartbeat"))
+            if answer.job_status.finished:
+                ended = JobNotRunning(detail=f"the job is {answer.job_status}")
+                self._stop(held, list(held), ended)
+        return True
+
+    def _stop(
+        self, asked: dict[UUID, tuple[Held, Stop]], lost: list[UUID], reason: FalconeriError
+    ) -> None:
+        """Make the wish for those that are lost and were not let go meanwhile."""
+        with self._lock:
+            for datum_id in lost:
+                if datum_id in asked and self._held.get(datum_id) is asked[datum_id]:
+                    asked[datum_id][1].request(reason)
+
+    def _run(self) -> None:
+        beaten = True
+        while True:
+            # Jitter: the workers of a job were all started at the same moment.
+            pause_s = random.uniform(0.8, 1.0) * self._interval_s  # noqa: S311
+            if self._closed.wait(pause_s if beaten else pause_s / _SOONER):
+                return
+            try:
+                beaten = self.beat()
+            except Exception:
+                log.exception("heartbeat_failed", job_id=self._job_id)
+                beaten = False

@@ -1,0 +1,101 @@
+"""The command `falconeri-worker`: arguments, logging, exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from uuid import UUID
+
+from falconeri import __version__, log
+from falconeri.errors import FalconeriError, InvalidArgument
+from falconeri_worker.loop import work_for
+from falconeri_worker.settings import read_settings
+from falconeri_worker.stopping import Terminated, Termination
+
+USAGE = "Usage: falconeri-worker <job id>"
+
+HELP = f"""\
+{USAGE}
+
+Works on the datums of a job until the job has ended. Started by falconerid in the pods of a job.
+
+Options:
+  --help      print this and exit
+  --version   print the version and exit
+
+Environment (required: FALCONERI_POD_NAME, FALCONERI_NODE_NAME):
+  FALCONERI_POD_NAME        the name of this worker, unique in the job for ever
+  FALCONERI_NODE_NAME       where it runs
+  FALCONERI_URL             falconerid (default http://falconerid:8089/)
+  FALCONERI_WAIT_URL        its waiting port (default: the next port)
+  FALCONERI_PASSWORD_FILE   default /etc/falconeri/secrets/POSTGRES_PASSWORD
+  FALCONERI_PFS             the directory of inputs and outputs (default /pfs)
+  FALCONERI_SCRATCH         the directory for temporary files (default /scratch)
+  FALCONERI_LOG             debug, info, warning or error (default info)
+  and the variables of the stores that the job uses (AWS_...).
+
+The job's command gets all of these but the password's, and FALCONERI_JOB_ID, FALCONERI_DATUM_ID
+and FALCONERI_ATTEMPT. What it leaves running in the background is killed when it ends.
+
+Exit status:
+  0     the job has ended, or does not exist
+  1     wrong arguments or environment; refused by falconerid; falconerid away for twenty minutes
+  130   stopped by SIGINT: the datum in work was given back
+  143   stopped by SIGTERM: the datum in work was given back
+"""
+
+FAILURE = 1
+
+logger = log.get_logger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the worker; return its exit status."""
+    match sys.argv[1:] if arguments is None else list(arguments):
+        case ["--help" | "-h"]:
+            sys.stdout.write(HELP)
+            return 0
+        case ["--version" | "-V"]:
+            sys.stdout.write(f"falconeri-worker {__version__}\n")
+            return 0
+        case [text] if not text.startswith("-"):
+            return _run(text)
+        case _:
+            sys.stderr.write(f"{USAGE}\n")
+            return FAILURE
+
+
+def _run(job: str) -> int:
+    termination = Termination()
+    termination.install()
+    try:
+        job_id = _job_id(job)
+        settings = read_settings(os.environ)
+        _set_up_log(settings.log_level)
+    except InvalidArgument as ex:
+        sys.stderr.write(f"Error: {ex}\n")
+        return FAILURE
+    try:
+        work_for(job_id, settings, termination)
+    except Terminated as ex:
+        logger.info("worker_stopped", job_id=job_id, signal=ex.signal.name)
+        return 128 + ex.signal
+    except FalconeriError as ex:
+        logger.error("worker_failed", job_id=job_id, url=settings.url, error=str(ex))
+        return FAILURE
+    return 0
+
+
+def _job_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as ex:
+        raise InvalidArgument("can't parse job ID", detail=f"{text!r} is not a UUID") from ex
+
+
+def _set_up_log(level: str) -> None:
+    try:
+        log.setup("falconeri-worker", level)
+    except ValueError as ex:
+        raise InvalidArgument("FALCONERI_LOG", detail=str(ex)) from ex
