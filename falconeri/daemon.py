@@ -1,6 +1,6 @@
 """The program `falconerid`: `serve` (the REST API), `tasks` (background work) and `migrate`.
 
-`serve` and `tasks` are processes of their own, any number of each; both need nothing but the database.
+`serve` and `tasks` are processes of their own, any number of each; they meet in the database only.
 """
 
 from __future__ import annotations

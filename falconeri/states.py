@@ -52,7 +52,7 @@ class AttemptOutcome(StrEnum):
 
 
 class FailureClass(StrEnum):
-    """Whose fault a failed attempt was; `sql/functions/datum/_spends_a_try.sql` says what it costs."""
+    """Whose fault a failed attempt was; sql/functions/private/_spends_a_try.sql says its price."""
 
     COMMAND = "command"
     TIMEOUT = "timeout"

@@ -1,8 +1,8 @@
 """Worker tokens: credentials for one job's worker calls, made of the admin password, kept nowhere.
 
 A token is `<job id>.<HMAC of it>`. The babysitter gives it to a job's pods, falconerid checks it;
-both know only the password. The user's program, which can read its pod's token, reaches with it what
-its own worker reaches and nothing else.
+both know only the password. The user's program, which can read its pod's token, reaches with it
+what its own worker reaches and nothing else.
 """
 
 from __future__ import annotations

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from falconeri.config import PASSWORD_FILE
 from falconeri.errors import InvalidArgument, Unavailable
 
 if TYPE_CHECKING:
     from falconeri.client.jobs import JobsClient
     from falconeri.local.state import RunningStack
-
-DEFAULT_PASSWORD_FILE = "/etc/falconeri/secrets/POSTGRES_PASSWORD"  # noqa: S105  (a path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +80,7 @@ def _from_environment(url: str, environ: Mapping[str, str]) -> Endpoint:
 def _password(environ: Mapping[str, str]) -> str:
     if password := environ.get("FALCONERI_PASSWORD"):
         return password
-    path = environ.get("FALCONERI_PASSWORD_FILE", DEFAULT_PASSWORD_FILE)
+    path = environ.get("FALCONERI_PASSWORD_FILE", PASSWORD_FILE)
     try:
         return Path(path).read_text().removesuffix("\n")
     except (OSError, UnicodeDecodeError) as ex:

@@ -1,13 +1,13 @@
-"""What the babysitter does each time: compares what the database believes with what the cluster runs.
+"""What the babysitter does each time: compares the database's belief with the cluster's truth.
 
 Every finding is one call of a SQL function that does nothing the second time, so any number of
-babysitters may look at once. One bad object never stops a pass: it is logged, and found again by the
-next. Called by `tasks`.
+babysitters may look at once. One bad object never stops a pass: it is logged, and found again by
+the next. Called by `tasks`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,8 +22,8 @@ from falconeri.db import workers as db_workers
 from falconeri.db.pool import Database
 from falconeri.errors import FalconeriError
 from falconeri.log import get_logger
-from falconeri.states import FailureClass
 from falconeri.pipeline.credentials import job_credentials
+from falconeri.states import FailureClass
 from falconeri.storage import Credentials, open_storage
 from falconeri.tokens import make_token
 from falconeri.wire.spec import Secret
@@ -163,9 +163,9 @@ class Babysitter:
 
 
 @contextmanager
-def _isolated(step: str, **fields: object) -> Iterator[None]:
+def _isolated(step: str, **fields: object) -> Generator[None]:
     """Log what goes wrong with one object, and go on with the next."""
     try:
         yield
     except FalconeriError as ex:
-        log.warning(f"{step}_failed", error=str(ex), **fields)
+        log.warning("babysitter_step_failed", step=step, error=str(ex), **fields)

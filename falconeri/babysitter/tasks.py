@@ -1,7 +1,7 @@
 """The background tasks, for procrastinate.
 
-SQL functions defer `start_workers` and `stop_workers` by these names, in the transaction of the rows
-that they serve; the others are periodic. Called by `run`.
+SQL functions defer `start_workers` and `stop_workers` by these names, in the transaction of the
+rows that they serve; the others are periodic. Called by `run`.
 """
 
 from __future__ import annotations

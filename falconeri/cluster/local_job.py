@@ -27,6 +27,7 @@ _SUFFIX = string.ascii_lowercase + string.digits
 _DEATHS_WINDOW_S = 60.0
 _LONG_LIFE_S = 10.0
 _MAX_BACKOFF_S = 5.0
+_KEPT_LOGS = 50
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class LocalJob:
         self._lock = threading.Lock()
         self._slots: set[threading.Thread] = set()
         self._live: dict[str, Pod] = {}
-        self._dead: list[Pod] = []
+        self._dead: deque[Pod] = deque()
         self._deaths: deque[float] = deque()
         self._stopping = threading.Event()
         self._failure: str | None = None
@@ -124,7 +125,7 @@ class LocalJob:
     def discard_logs(self) -> None:
         """Delete what was kept of dead pods."""
         with self._lock:
-            dead, self._dead = self._dead, []
+            dead, self._dead = self._dead, deque()
         for pod in dead:
             pod.discard()
 
@@ -232,9 +233,12 @@ class LocalJob:
             words = pod.last_words() or "(empty)"
             self._count_death(f"{end.message}; the end of its log:\n{words}")
         self._wake()
+        pod.discard(keep_log=True)
         with self._lock:
             self._dead.append(pod)
-        pod.discard(keep_log=True)
+            oldest = self._dead.popleft() if len(self._dead) > _KEPT_LOGS else None
+        if oldest is not None:
+            oldest.discard()
 
     def _count_death(self, cause: str) -> None:
         now = time.monotonic()

@@ -224,7 +224,10 @@ def _unshare_mounts() -> None:
     try:
         _call("unshare", _CLONE_NEWNS)
     except PermissionError:
-        _call("unshare", _CLONE_NEWNS | _CLONE_NEWUSER)
+        try:
+            _call("unshare", _CLONE_NEWNS | _CLONE_NEWUSER)
+        except OSError as ex:  # also ENOSPC, whose text says nothing of namespaces
+            raise OSError(ex.errno, f"no CAP_SYS_ADMIN, no user namespaces: {ex.strerror}") from ex
         for name, text in (
             ("setgroups", "deny"),
             ("uid_map", f"{uid} {uid} 1"),

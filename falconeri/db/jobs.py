@@ -55,7 +55,7 @@ def create_job(
     timeout_s: int | None,
     lease_s: int = LEASE_S,
 ) -> NewJobKey:
-    """Begin a job. Write its datums with `copy_datums` and call `start_job` in the same transaction.
+    """Begin a job; `copy_datums` and `start_job` follow in the same transaction.
 
     Raises:
         InvalidInput: A name, command or number that the table refuses.
@@ -91,7 +91,7 @@ def copy_datums(conn: Connection, *, job_no: int, datums: Iterable[bytes]) -> in
         conn.cursor() as cursor,
         cursor.copy("copy falconeri.datums (job_no, seq, inputs) from stdin") as copy,
     ):
-        for seq, inputs in enumerate(datums, start=1):  # noqa: B007 - the last one is the count
+        for seq, inputs in enumerate(datums, start=1):
             copy.write_row((job_no, seq, inputs.decode()))
     return seq
 

@@ -1,4 +1,4 @@
-"""Brings a database to this program's schema: numbered migrations once, functions whenever they changed.
+"""Brings a database to this program's schema: migrations once, functions whenever they changed.
 
 Any number of programs may start at once: one migrates, the others wait for it. Called by
 `falconerid migrate`, `falconeri migrate` and the tests.
@@ -7,8 +7,9 @@ Any number of programs may start at once: one migrates, the others wait for it. 
 from __future__ import annotations
 
 import hashlib
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
@@ -20,8 +21,6 @@ from falconeri.resources import sql_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from yoyo.backends import DatabaseBackend
 
 log = get_logger(__name__)
 
@@ -96,14 +95,13 @@ def _procrastinate_migrations() -> Path:
 
 
 def _apply_numbered(url: str, schema: str, source: Path) -> int:
-    """Apply what is missing of one directory of migrations; its bookkeeping is in the same schema."""
-    from yoyo import get_backend, read_migrations  # noqa: PLC0415 - slow, and needed only here
-
-    backend = get_backend(_yoyo_url(url, schema))
+    """Apply what is missing of a directory of migrations; its bookkeeping is in that schema."""
+    yoyo: Any = import_module("yoyo")  # untyped, and slow to import
+    backend = yoyo.get_backend(_yoyo_url(url, schema))
     try:
         # Not the package's __init__.py, which yoyo would take for a migration.
-        migrations = read_migrations(str(source)).filter(lambda m: m.path.endswith(".sql"))
-        # The lock row of a migrator that died would block everybody for ever; we hold the real lock.
+        migrations = yoyo.read_migrations(str(source)).filter(_is_sql)
+        # The lock row of a migrator that died would block everybody; we hold the real lock.
         backend.break_lock()
         unknown = _applied_ids(backend) - {m.id for m in migrations}
         if unknown:
@@ -119,7 +117,11 @@ def _apply_numbered(url: str, schema: str, source: Path) -> int:
         backend.connection.close()
 
 
-def _applied_ids(backend: DatabaseBackend) -> set[str]:
+def _is_sql(migration: Any) -> bool:  # noqa: ANN401 - yoyo is untyped
+    return str(migration.path).endswith(".sql")
+
+
+def _applied_ids(backend: Any) -> set[str]:  # noqa: ANN401 - yoyo is untyped
     backend.ensure_internal_schema_updated()
     return {
         row[0] for row in backend.execute("select migration_id from _yoyo_migration").fetchall()

@@ -5,10 +5,10 @@ Called by falconerid's resources and tasks.
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import psycopg
 from psycopg import errors as pg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
@@ -16,9 +16,9 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequest
 from falconeri.errors import BY_SQLSTATE, FalconeriError, InvalidInput, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
-CONNECTION_SETTINGS = {
+CONNECTION_SETTINGS: dict[str, Any] = {
     # A database that vanished without a word is noticed in half a minute, not in two hours.
     "keepalives_idle": 15,
     "keepalives_interval": 5,
@@ -30,7 +30,7 @@ CONNECTION_SETTINGS = {
 
 
 class Database:
-    """A pool of connections in autocommit mode; every function of `sql/` is a transaction by itself.
+    """A pool of connections in autocommit mode: each call of a function is a transaction.
 
     Args:
         url: A libpq URL.
@@ -53,7 +53,7 @@ class Database:
         )
 
     @contextmanager
-    def connection(self) -> Iterator[psycopg.Connection]:
+    def connection(self) -> Generator[psycopg.Connection]:
         """Lend a connection; whatever goes wrong inside comes out as an error of ours.
 
         Raises:
@@ -69,7 +69,7 @@ class Database:
             raise translated(ex) from ex
 
     @contextmanager
-    def transaction(self) -> Iterator[psycopg.Connection]:
+    def transaction(self) -> Generator[psycopg.Connection]:
         """Lend a connection within one transaction, rolled back by any exception."""
         with self.connection() as conn, conn.transaction():
             yield conn
@@ -96,9 +96,7 @@ def _readable(detail: str | None) -> str:
     if not detail:
         return ""
     try:
-        fields: object = json.loads(detail)
-    except ValueError:
-        return detail
-    if not isinstance(fields, dict):
+        fields = msgspec.json.decode(detail, type=dict[str, Any])
+    except msgspec.MsgspecError:
         return detail
     return ", ".join(f"{name} {value}" for name, value in fields.items() if value is not None)

@@ -13,15 +13,17 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from psycopg import BaseCursor
+    from psycopg import AsyncCursor, Cursor
+
+    AnyCursor = Cursor[Any] | AsyncCursor[Any]
 
 T = TypeVar("T")
 
 
-def record(type_: type[T]) -> Callable[[BaseCursor[Any, Any]], Callable[[Sequence[Any]], T]]:
+def record(type_: type[T]) -> Callable[[AnyCursor], Callable[[Sequence[Any]], T]]:
     """A psycopg row factory that makes `type_` of each row."""
 
-    def factory(cursor: BaseCursor[Any, Any]) -> Callable[[Sequence[Any]], T]:
+    def factory(cursor: AnyCursor) -> Callable[[Sequence[Any]], T]:
         names = [column.name for column in cursor.description or ()]
 
         def make(values: Sequence[Any]) -> T:

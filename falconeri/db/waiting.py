@@ -5,7 +5,7 @@ Source: sql/functions/datum/claim_datums.sql, sql/functions/job/watch_job.sql an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -87,8 +87,8 @@ async def job_progress(conn: AsyncConnection, *, job_id: UUID) -> Progress:
 
 
 @contextmanager
-def _translating() -> Iterator[None]:
-    """Turn what a function of ours raised into our error; the hub handles lost connections itself."""
+def _translating() -> Generator[None]:
+    """Turn what a function of ours raised into our error; lost connections are the hub's."""
     try:
         yield
     except psycopg.Error as ex:

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from falconeri.db.rows import record
-from falconeri.wire.work import Held, HeartbeatAnswer, WorkOrder
+from falconeri.wire.work import HeartbeatAnswer, Held, WorkOrder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

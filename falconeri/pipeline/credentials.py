@@ -1,4 +1,4 @@
-"""Which credentials open the stores of a job: the secret that its spec names, else this process's own.
+"""Which credentials open a job's stores: the secret that its spec names, else this process's own.
 
 Called where a bucket is reached for a job outside its workers: listing inputs, deleting leftovers.
 """
@@ -13,7 +13,7 @@ from falconeri.storage import Credentials
 from falconeri.wire.spec import Secret
 
 _KEY_VARIABLES = {"s3": "AWS_ACCESS_KEY_ID", "gs": "GOOGLE_SERVICE_ACCOUNT_KEY"}
-"""A secret that the spec maps to this variable is the one with the keys for stores of the scheme."""
+"""A secret that the spec maps to this variable has the keys for stores of the scheme."""
 
 
 def job_credentials(

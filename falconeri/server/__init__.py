@@ -1,4 +1,6 @@
-"""falconerid's REST API: `app` (Falcon on waitress) for all short calls, `hub` and `waiting` (Falcon
-ASGI on uvicorn, another port of the same process) for those who wait, `serve` for starting and
-stopping both. HTTP only translates: each call is one function of `falconeri.db`.
+"""falconerid's REST API.
+
+`app` (Falcon on waitress) has all short calls, `hub` and `waiting` (Falcon ASGI on uvicorn, another
+port of the same process) those that wait, `serve` starts and stops both. HTTP only translates: each
+call is one function of `falconeri.db`.
 """

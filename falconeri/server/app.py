@@ -22,7 +22,7 @@ class Authentication:
         self._authenticator = authenticator
 
     def process_resource(
-        self, req: falcon.Request, resp: falcon.Response, resource: Any, params: dict[str, Any]
+        self, req: falcon.Request, resp: falcon.Response, resource: object, params: dict[str, Any]
     ) -> None:
         """Check the credentials."""
         del resp, params

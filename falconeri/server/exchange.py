@@ -87,8 +87,7 @@ def send_error(resp: falcon.Response | falcon.asgi.Response, error: FalconeriErr
 def send_http_error(resp: falcon.Response | falcon.asgi.Response, error: falcon.HTTPError) -> None:
     """Answer with an error that Falcon found (404, 405, 413, 415, …), in the same form."""
     resp.status = error.status
-    for name, value in dict(error.headers or {}).items():
-        resp.set_header(name, value)
+    resp.set_headers(error.headers or {})
     code = falcon.http_status_to_code(error.status)
     answer(
         resp,
@@ -96,7 +95,10 @@ def send_http_error(resp: falcon.Response | falcon.asgi.Response, error: falcon.
     )
 
 
-def send_defect(req: Any, resp: falcon.Response | falcon.asgi.Response) -> None:  # noqa: ANN401
-    """Answer 500 to a defect of ours, and log its trace."""
-    log.exception("request_failed", method=req.method, path=req.path)
+def send_defect(
+    req: falcon.Request | falcon.asgi.Request,
+    resp: falcon.Response | falcon.asgi.Response,
+) -> None:
+    """Answer 500 to a defect of ours, and log the trace of the exception that is being handled."""
+    log.exception("request_failed", method=req.method, path=req.path)  # noqa: LOG004 - see above
     send_error(resp, FalconeriError("internal error", hint="falconerid's log has the trace"))

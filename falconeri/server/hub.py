@@ -1,12 +1,12 @@
 """Where clients wait: thousands of them, on one event loop, with two database connections in all.
 
-One connection LISTENs. The other claims *on behalf of the waiting workers*, in batches: k ready datums
-wake k workers, the others sleep on. Nothing is missed: before the hub lets workers sleep it asks the
-job's shards to notify (`watch_job`) and looks once more; after a lost LISTEN connection it looks at
-everything again; and every SAFETY_S it does so anyway.
+One connection LISTENs. The other claims *on behalf of the waiting workers*, in batches: k ready
+datums wake k workers, the others sleep on. Nothing is missed: before the hub lets workers sleep it
+asks the job's shards to notify (`watch_job`) and looks once more; after a lost LISTEN connection it
+looks at everything again; and every SAFETY_S it does so anyway.
 
-A claim made for a worker that has gone meanwhile is no loss: the pod gets the same datum when it asks
-again, and if it is dead its claim is given back like any other.
+A claim made for a worker that has gone meanwhile is no loss: the pod gets the same datum when it
+asks again, and if it is dead its claim is given back like any other.
 
 Called by `waiting`; knows nothing of HTTP.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -97,7 +97,7 @@ class Hub:
     @asynccontextmanager
     async def worker(
         self, job_id: UUID, who: WorkerIdentity
-    ) -> AsyncIterator[asyncio.Future[WorkAnswer]]:
+    ) -> AsyncGenerator[asyncio.Future[WorkAnswer]]:
         """A place in the queue for work of a job, left with the context.
 
         A pod has one place: if it asks anew, its earlier request is answered `empty`.
@@ -118,7 +118,7 @@ class Hub:
             self._leave(job_id)
 
     @asynccontextmanager
-    async def watcher(self, job_id: UUID) -> AsyncIterator[asyncio.Future[Progress]]:
+    async def watcher(self, job_id: UUID) -> AsyncGenerator[asyncio.Future[Progress]]:
         """A place among those who wait for a job's end, left with the context."""
         future = asyncio.get_running_loop().create_future()
         self._rooms[job_id].watchers.add(future)
@@ -202,7 +202,7 @@ class Hub:
     async def _hand_out(
         self, conn: psycopg.AsyncConnection, job_id: UUID, room: _Room
     ) -> Verdict | None:
-        """Claim for the waiting workers in the order of their coming; say what stopped it, if anything."""
+        """Claim for the waiting workers in their order; say what stopped it, if anything did."""
         while room.workers:
             waiting = list(room.workers.values())[:BATCH]
             answers = await db.claim_datums(conn, job_id=job_id, who=[who for who, _ in waiting])

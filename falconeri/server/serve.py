@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 THREADS = 8
-"""Of waitress, and connections of the pool: equal, since threads beyond the pool cost three quarters
-of the throughput. More requests per second come from more replicas."""
+"""Of waitress, and connections of the pool: equal, since threads beyond the pool cost three
+quarters of the throughput. More requests per second come from more replicas."""
 
 DRAIN_S = 25.0
 """How long requests in flight may take when the server stops; Kubernetes kills after 30."""

@@ -1,14 +1,14 @@
 """From a pipeline spec to a running job: list, plan, write, start.
 
-The buckets are listed before a connection is taken, into a spool (memory, then disk), so that a slow
-listing holds no connection and millions of datums need no memory. The rows and the request for
+The buckets are listed before a connection is taken, into a spool (memory, then disk), so that a
+slow listing holds no connection and millions of datums need no memory. The rows and the request for
 workers are one transaction: a job exists with all that belongs to it, or not at all.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 from uuid import UUID
@@ -45,28 +45,27 @@ def submit(services: Services, spec: PipelineSpec) -> UUID:
         return open_storage(uri, job_credentials(spec.transform.secrets, uri, services.read_secret))
 
     open_(spec.egress.uri)
-    datums = plan_datums(spec.input, open_)
-    with _spooled(codec.encode(inputs) for inputs in datums) as lines:
-        with services.db.transaction() as conn:
-            key = db_jobs.create_job(
-                conn,
-                pipeline_name=spec.pipeline.name,
-                pipeline_spec=stored_form(spec),
-                command=spec.transform.cmd,
-                egress_uri=spec.egress.uri,
-                parallelism=spec.parallelism_spec.constant,
-                max_tries=spec.max_tries,
-                timeout_s=spec.timeout_s,
-            )
-            count = db_jobs.copy_datums(conn, job_no=key.job_no, datums=lines)
-            db_jobs.start_job(conn, job_no=key.job_no)
+    plan = _spooled(codec.encode(inputs) for inputs in plan_datums(spec.input, open_))
+    with plan as lines, services.db.transaction() as conn:
+        key = db_jobs.create_job(
+            conn,
+            pipeline_name=spec.pipeline.name,
+            pipeline_spec=stored_form(spec),
+            command=spec.transform.cmd,
+            egress_uri=spec.egress.uri,
+            parallelism=spec.parallelism_spec.constant,
+            max_tries=spec.max_tries,
+            timeout_s=spec.timeout_s,
+        )
+        count = db_jobs.copy_datums(conn, job_no=key.job_no, datums=lines)
+        db_jobs.start_job(conn, job_no=key.job_no)
     log.info("job_created", job_id=key.job_id, datums=count)
     return key.job_id
 
 
 @contextmanager
-def _spooled(lines: Iterator[bytes]) -> Iterator[IO[bytes]]:
-    """All lines, read to the end before the first is given on. JSON of ours has no line ends in it."""
+def _spooled(lines: Iterator[bytes]) -> Generator[IO[bytes]]:
+    """All lines, read to the end before the first is given on; our JSON has no line ends in it."""
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
         for line in lines:
             spool.write(line + b"\n")

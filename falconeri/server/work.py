@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from falconeri.server.services import Services
 
 BUSY_TRIES = 5
-"""How often a claim that met only locked rows is repeated at once. Then the worker waits at the hub,
-which doesn't skip locked rows before it says that there is nothing."""
+"""How often a claim that met only locked rows is repeated at once. Then the worker waits at the
+hub, which doesn't skip locked rows before it says that there is nothing."""
 
 
 class WorkResource:

@@ -38,7 +38,10 @@ def test_nothing_that_workers_need_may_lie_where_pods_have_their_own_files(
 def test_a_cluster_without_private_roots_says_so_and_works(
     make_cluster: MakeCluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(probe, "_try", lambda _: "of the weather")
+    def refuse(_directory: Path) -> str:
+        return "of the weather"
+
+    monkeypatch.setattr(probe, "_try", refuse)
     running = make_cluster(shell("echo $FALCONERI_PFS; exec sleep 1000"))
     assert [record.message for record in caplog.records] == ["no_private_root"]
     running.cluster.start(make_workers())

@@ -214,8 +214,8 @@ def test_a_pod_that_cannot_be_set_up_says_why(box: Sandbox) -> None:
 
 def test_sigterm_goes_to_the_command_alone(box: Sandbox) -> None:
     process = box.start(
-        "sh -c 'trap \"echo child got it\" TERM; echo ready; while :; do read line < fifo; done' &"
-        " trap 'echo parent got it; exit 7' TERM; wait"
+        "trap 'echo parent got it; exit 7' TERM; mkfifo fifo;"
+        " sh -c 'trap \"echo child got it\" TERM; echo ready; read line < fifo' & wait"
     )
     assert read_line(process) == "ready"
     process.terminate()

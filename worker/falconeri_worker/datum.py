@@ -108,7 +108,7 @@ class DatumRunner:
         self._stores = Stores()
 
     def run(self, claim: Claim) -> Report:
-        """Work on a datum and report; the two directories are empty afterwards.
+        """Work on a datum and report. Its files stay until the next one, or `clean_up`.
 
         Raises:
             ClaimLost: Drop the datum, somebody else has it.
@@ -118,13 +118,19 @@ class DatumRunner:
             Unavailable: falconerid was away for too long.
         """
         measures = Measures()
-        try:
-            with self._heartbeat.holding(claim) as lost:
-                report = self._report(claim, lost, measures)
-        finally:
-            self._clean_up()
+        with self._heartbeat.holding(claim) as lost:
+            report = self._report(claim, lost, measures)
         self._log(claim, measures, report)
         return report
+
+    def clean_up(self) -> None:
+        """Empty the two directories, so that a worker without a datum needs no space."""
+        try:
+            directories.empty(self._settings.pfs)
+            directories.empty(self._settings.scratch)
+        except OSError as ex:
+            # The next datum will fail over it if it is still so; the last one is not to blame.
+            log.warning("directories_not_emptied", job_id=self._order.job_id, error=str(ex))
 
     def _report(self, claim: Claim, lost: Stop, measures: Measures) -> Report:
         try:
@@ -186,14 +192,6 @@ class DatumRunner:
             "FALCONERI_DATUM_ID": str(claim.datum_id),
             "FALCONERI_ATTEMPT": str(claim.attempt),
         }
-
-    def _clean_up(self) -> None:
-        try:
-            directories.empty(self._settings.pfs)
-            directories.empty(self._settings.scratch)
-        except OSError as ex:
-            # The next datum will fail over it, if it is still so; this one is not to blame.
-            log.warning("directories_not_emptied", error=str(ex))
 
     def _log(self, claim: Claim, measures: Measures, report: Report) -> None:
         fields: dict[str, object] = {

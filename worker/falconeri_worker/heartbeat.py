@@ -36,6 +36,7 @@ class Heartbeat:
     def __init__(self, client: WorkClient, order: WorkOrder, pod_name: str) -> None:
         self._client = client
         self._job_id = order.job_id
+        self._log = log.bind(job_id=order.job_id)
         self._interval_s = order.lease_s / BEATS_PER_LEASE
         self._pod_name = pod_name
         self._lock = threading.Lock()
@@ -79,7 +80,7 @@ class Heartbeat:
         except (JobNotFound, JobNotRunning, ClaimLost) as ex:
             self._stop(held, list(held), ex)
         except FalconeriError as ex:
-            log.warning("heartbeat_failed", job_id=self._job_id, error=str(ex))
+            self._log.warning("heartbeat_failed", error=str(ex))
             return False
         else:
             self._stop(held, answer.lost, ClaimLost(detail="falconerid answered a heartbeat"))
@@ -106,6 +107,6 @@ class Heartbeat:
                 return
             try:
                 beaten = self.beat()
-            except Exception:
-                log.exception("heartbeat_failed", job_id=self._job_id)
+            except Exception:  # noqa: BLE001 (without this thread every claim would be lost)
+                self._log.exception("heartbeat_failed")
                 beaten = False

@@ -70,13 +70,14 @@ class _Worker:
         termination: Termination,
     ) -> None:
         self._order = order
+        self._log = log.bind(job_id=order.job_id)
         self._identity = identity
         self._termination = termination
         self._client = WorkClient(transport)
         beat_s = min(order.lease_s / BEATS_PER_LEASE / 2, _TRY_TIMEOUT_S)
         beating = WorkClient(transport.but(timeout_s=beat_s, retries=ONCE))
         self._heartbeat = Heartbeat(beating, order, identity.pod_name)
-        # Two more seconds for the last call are no harm, another signal is: so no pause that raises.
+        # For the last call of all: its pauses are short, and don't end at the signal's wish.
         self._leaving = WorkClient(
             Transport(
                 settings.url,
@@ -120,29 +121,28 @@ class _Worker:
                 case Verdict.CLAIMED:
                     raise FalconeriError("falconerid handed out a datum without saying which")
                 case Verdict.ENDED:
+                    self._runner.clean_up()
                     return None
                 case Verdict.BUSY:
                     self._termination.pause(random.uniform(0, _BUSY_PAUSE_S))  # noqa: S311
                     answer = self._claim()
                 case Verdict.EMPTY:
+                    self._runner.clean_up()
                     with self._termination.interruptible():
                         answer = self._waiting.ask()
 
     def _work_on(self, claim: Claim) -> WorkAnswer:
         """Work on a datum and report; return what comes next."""
+        report = None
         try:
             report = self._runner.run(claim)
             return self._complete(claim, report)
         except Terminated as ex:
-            self._give_back(claim, _evicted(ex))
+            self._give_back(claim, report or _evicted(ex))
             raise
         except (ClaimLost, DatumNotFound) as ex:
-            log.warning(
-                "claim_lost",
-                job_id=self._order.job_id,
-                datum_id=claim.datum_id,
-                attempt=claim.attempt,
-                reason=str(ex),
+            self._log.warning(
+                "claim_lost", datum_id=claim.datum_id, attempt=claim.attempt, reason=str(ex)
             )
             return self._claim()
 
@@ -159,17 +159,13 @@ class _Worker:
         completion = Completion(
             pod_name=self._identity.pod_name, attempt=claim.attempt, report=report, claim_next=False
         )
-        fields = {
-            "job_id": self._order.job_id,
-            "datum_id": claim.datum_id,
-            "attempt": claim.attempt,
-        }
+        about = self._log.bind(datum_id=claim.datum_id, attempt=claim.attempt)
         try:
             self._leaving.complete(claim.datum_id, completion)
         except FalconeriError as ex:
-            log.warning("datum_not_given_back", **fields, error=str(ex))
+            about.warning("datum_not_given_back", error=str(ex))
         else:
-            log.info("datum_given_back", **fields)
+            about.info("datum_given_back", outcome=report.outcome)
 
 
 def _evicted(why: Terminated) -> Report:

@@ -82,7 +82,8 @@ def _run(job: str) -> int:
         logger.info("worker_stopped", job_id=job_id, signal=ex.signal.name)
         return 128 + ex.signal
     except FalconeriError as ex:
-        logger.error("worker_failed", job_id=job_id, url=settings.url, error=str(ex))
+        # One line: it is about falconerid, not about a place in our code.
+        logger.error("worker_failed", job_id=job_id, url=settings.url, error=str(ex))  # noqa: TRY400
         return FAILURE
     return 0
 

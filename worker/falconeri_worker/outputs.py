@@ -115,6 +115,8 @@ def find_outputs(out: Path, egress_uri: str) -> list[Output]:
         OutputRefused: A name that isn't UTF-8, a link that leads nowhere, outside or in a circle,
             a pipe, socket or device, or what we may not read.
     """
+    if not out.is_dir():
+        raise OutputRefused("the command has removed its directory for outputs")
     base = egress_uri if egress_uri.endswith("/") else egress_uri + "/"
     root = out.resolve()
     found: list[Output] = []

@@ -1,7 +1,7 @@
 """Many transfers at once, while the main thread stays ready for signals.
 
-Called by `downloads` and `outputs`; knows nothing of storage. The threads are daemons: a worker that
-has been told to go doesn't wait for a file of 50 GB.
+Called by `datum`; knows nothing of storage. The threads are daemons: a worker that has been told to
+go doesn't wait for a file of 50 GB.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
--- Ends a job.
+-- Ends a job. Its workers are told when they ask for more, and leave.
 --   p_status   null: `done`, or `error` if any datum failed
 --   p_reason   why the job as a whole was ended, or null
 -- Locks: the job's row (the caller has it or its shards).
@@ -13,17 +13,12 @@ declare
       select from falconeri.shards s where s.job_no = p_job_no and s.error + s.canceled > 0
     ) then 'error'::falconeri.job_status else 'done' end
   );
-  v_job_id uuid;
 begin
   update falconeri.jobs j set
     status = v_status, finished_at = falconeri._now(), updated_at = falconeri._now(),
     error_message = p_reason, open_shards = 0
-  where j.job_no = p_job_no and j.status = 'running'
-  returning j.id into strict v_job_id;
+  where j.job_no = p_job_no and j.status = 'running';
   perform falconeri._notify_job(p_job_no);
-  perform falconeri._defer_task(
-    'stop_workers', jsonb_build_object('job_id', v_job_id), 'workers:' || v_job_id
-  );
 end
 $$;
-comment on function falconeri._end_job(bigint, falconeri.job_status, text) is 'Ends a job.';
+comment on function falconeri._end_job(bigint, falconeri.job_status, text) is 'Ends a job. Its workers are told when they ask for more, and leave.';

@@ -6,9 +6,11 @@ create function falconeri._stop_job(
   p_job_no bigint, p_status falconeri.job_status, p_reason text
 ) returns boolean
 language plpgsql volatile set search_path = falconeri, pg_temp as $$
+declare
+  v_job_id uuid;
 begin
   perform from falconeri.shards s where s.job_no = p_job_no order by s.shard for update;
-  perform from falconeri.jobs j
+  select j.id into v_job_id from falconeri.jobs j
   where j.job_no = p_job_no and j.status = 'running' for no key update;
   if not found then
     return false;
@@ -27,6 +29,9 @@ begin
     canceled = s.canceled + s.open, open = 0, requeued = 0, delayed = 0, running = 0, halted = true
   where s.job_no = p_job_no;
   perform falconeri._end_job(p_job_no, p_status, p_reason);
+  perform falconeri._defer_task(
+    'stop_workers', jsonb_build_object('job_id', v_job_id), 'workers:' || v_job_id
+  );
   return true;
 end
 $$;

@@ -1,0 +1,1 @@
+"""falconeri.client against a real HTTP server."""

@@ -1,0 +1,203 @@
+"""Specs as people write them: WHOLE has every field, `spec()` changes some of a minimal one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from falconeri.errors import BadRequest, InvalidSpec
+from falconeri.wire.spec import MAX_INPUT_DEPTH, PipelineSpec, parse_spec, stored_form
+
+ATOM = {"atom": {"URI": "s3://in/", "repo": "texts", "glob": "/*"}}
+
+MINIMAL: dict[str, Any] = {
+    "pipeline": {"name": "words"},
+    "transform": {"cmd": ["python3", "/words.py"], "image": "words:1"},
+    "parallelism_spec": {"constant": 2},
+    "resource_requests": {"memory": "500Mi", "cpu": 1.2},
+    "input": ATOM,
+    "egress": {"URI": "s3://out/"},
+}
+
+WHOLE: dict[str, Any] = {
+    **MINIMAL,
+    "transform": {
+        **MINIMAL["transform"],
+        "image_pull_policy": "Always",
+        "env": {"A": "1"},
+        "secrets": [
+            {"name": "ssl", "mount_path": "/ssl"},
+            {"name": "s3", "key": "K", "env_var": "AWS_ACCESS_KEY_ID"},
+            {"name": "s3", "key": "T", "env_var": "AWS_SESSION_TOKEN", "optional": True},
+        ],
+        "service_account": "words",
+    },
+    "input": {"cross": [{"union": [{"pfs": ATOM["atom"]}]}, ATOM]},
+    "datum_tries": 3,
+    "job_timeout": "2h 30m",
+    "node_selector": {"pool": "big"},
+}
+
+
+def spec(**changes: object) -> PipelineSpec:
+    return parse_spec(json.dumps({**MINIMAL, **changes}))
+
+
+def refused(**changes: object) -> str:
+    with pytest.raises(InvalidSpec) as caught:
+        spec(**changes)
+    return caught.value.detail
+
+
+def test_the_stored_form_has_the_fields_that_the_original_stores() -> None:
+    stored = stored_form(parse_spec(json.dumps(WHOLE)))
+
+    assert stored == {
+        "pipeline": {"name": "words"},
+        "transform": {
+            **WHOLE["transform"],
+            "secrets": [
+                {"name": "ssl", "mount_path": "/ssl"},
+                {"name": "s3", "key": "K", "env_var": "AWS_ACCESS_KEY_ID", "optional": False},
+                {"name": "s3", "key": "T", "env_var": "AWS_SESSION_TOKEN", "optional": True},
+            ],
+        },
+        "parallelism_spec": {"constant": 2},
+        "resource_requests": {"memory": "500Mi", "cpu": 1.2},
+        "job_timeout": 9000,
+        "node_selector": {"pool": "big"},
+        "input": {"cross": [{"union": [ATOM]}, ATOM]},
+        "egress": {"URI": "s3://out/"},
+    }
+
+
+def test_the_stored_form_of_a_minimal_spec_has_its_defaults() -> None:
+    stored = stored_form(spec())
+
+    assert stored["job_timeout"] is None
+    assert stored["node_selector"] == {}
+    assert stored["transform"] == {
+        **MINIMAL["transform"],
+        "image_pull_policy": None,
+        "env": {},
+        "secrets": [],
+        "service_account": None,
+    }
+
+
+@pytest.mark.parametrize(("tries", "most"), [(None, 1), (0, 1), (1, 1), (5, 5)])
+def test_a_datum_is_tried_at_least_once(tries: int | None, most: int) -> None:
+    assert spec(datum_tries=tries).max_tries == most
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [(None, None), ("0", None), ("999ms", None), ("1.9s", 1), ("5m", 300)]
+)
+def test_a_timeout_is_whole_seconds_or_none(text: str | None, seconds: int | None) -> None:
+    assert spec(job_timeout=text).timeout_s == seconds
+
+
+@pytest.mark.parametrize("name", ["a", "A_b-9", "x" * 52])
+def test_a_pipeline_name_may_be(name: str) -> None:
+    assert spec(pipeline={"name": name}).pipeline.name == name
+
+
+@pytest.mark.parametrize("name", ["", "-a", "_a", "a.b", "a b", "é", "x" * 53, "a\n", "a\nb"])
+def test_a_pipeline_name_may_not_be(name: str) -> None:
+    assert refused(pipeline={"name": name}).startswith("pipeline.name: ")
+
+
+@pytest.mark.parametrize("repo", ["", "out", ".", "..", "a/b", "/a", "../a", "a\n", "é"])
+def test_a_repo_names_one_directory_beside_the_outputs(repo: str) -> None:
+    detail = refused(input={"atom": {**ATOM["atom"], "repo": repo}})
+
+    assert detail.startswith("input.atom")
+    assert "repo" in detail
+
+
+@pytest.mark.parametrize("repo", ["a", "output", "...", "a.b-c_d", "9"])
+def test_a_repo_may_be(repo: str) -> None:
+    assert spec(input={"atom": {**ATOM["atom"], "repo": repo}}).input.files is not None
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"input": {}}, "input: "),
+    ({"input": {**ATOM, "pfs": ATOM["atom"]}}, "input: "),
+    ({"input": {**ATOM, "union": []}}, "input: "),
+    ({"input": {"atom": {**ATOM["atom"], "glob": "*"}}}, "input.atom.glob: "),
+    ({"input": {"atom": {**ATOM["atom"], "x": 1}}}, "input.atom: "),
+    ({"input": {"cross": [ATOM, {"union": [{}]}]}}, "input.cross[1].union[0]: "),
+    ({"transform": {"cmd": [], "image": "i"}}, "transform.cmd: "),
+    ({"transform": {**MINIMAL["transform"], "env": None}}, "transform.env: "),
+    ({"transform": {**MINIMAL["transform"], "env": {"A": 1}}}, "transform.env"),
+    ({"transform": {**MINIMAL["transform"], "secrets": None}}, "transform.secrets: "),
+    ({"parallelism_spec": {"constant": -1}}, "parallelism_spec.constant: "),
+    ({"parallelism_spec": {"constant": 2**31}}, "parallelism_spec.constant: "),
+    ({"parallelism_spec": {"constant": 3.0}}, "parallelism_spec.constant: "),
+    ({"parallelism_spec": {"coefficient": 1}}, "parallelism_spec: "),
+    ({"resource_requests": {"memory": "1Mi", "cpu": "1"}}, "resource_requests.cpu: "),
+    ({"resource_requests": {"memory": 5, "cpu": 1}}, "resource_requests.memory: "),
+    ({"datum_tries": 2**31}, "datum_tries: "),
+    ({"job_timeout": 5}, "job_timeout: "),
+    ({"job_timeout": "5 minuten"}, "`job_timeout`: "),
+    ({"egress": {"uri": "s3://out"}}, "egress: "),
+    ({"node_selector": None}, "node_selector: "),
+]
+
+
+@pytest.mark.parametrize(("changes", "path"), WRONG)
+def test_a_wrong_field_is_refused_with_its_path(changes: dict[str, Any], path: str) -> None:
+    assert refused(**changes).startswith(path)
+
+
+def test_an_unknown_field_is_refused_by_name() -> None:
+    assert "`chunk_spec`" in refused(chunk_spec={})
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        {"name": "s"},
+        {"name": "s", "key": "K"},
+        {"name": "s", "env_var": "E"},
+        {"name": "s", "mount_path": "/m", "key": "K", "env_var": "E"},
+        {"name": "s", "mount_path": "/m", "optional": False},
+        {"name": "s", "key": "K", "env_var": "E", "x": 1},
+        {"mount_path": "/m"},
+    ],
+)
+def test_a_secret_has_exactly_one_of_two_shapes(secret: dict[str, Any]) -> None:
+    detail = refused(transform={**MINIMAL["transform"], "secrets": [secret]})
+
+    assert detail.startswith("transform.secrets[0]: ")
+
+
+def test_a_whole_number_of_cores_is_fine() -> None:
+    assert spec(resource_requests={"memory": "1Mi", "cpu": 2}).resource_requests.cpu == 2.0
+
+
+def nested(depth: int) -> dict[str, Any]:
+    input_: dict[str, Any] = ATOM
+    for _ in range(depth - 1):
+        input_ = {"union": [input_]}
+    return input_
+
+
+def test_an_input_may_be_nested_but_not_without_end() -> None:
+    assert spec(input=nested(MAX_INPUT_DEPTH))
+    for depth in (MAX_INPUT_DEPTH + 1, 200):
+        assert refused(input=nested(depth)).startswith("`input` is nested more than")
+
+
+def test_a_key_that_is_given_twice_is_refused() -> None:
+    text = json.dumps(MINIMAL).replace('"name": "words"', '"name": "words", "name": "other"')
+
+    with pytest.raises(InvalidSpec, match="given twice: name"):
+        parse_spec(text)
+
+
+def test_what_is_not_json_is_a_bad_request() -> None:
+    with pytest.raises(BadRequest):
+        parse_spec("{")
