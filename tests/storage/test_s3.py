@@ -13,6 +13,7 @@ from uuid import uuid4
 import boto3
 import pytest
 import urllib3
+from botocore.exceptions import ClientError
 
 from falconeri.errors import (
     InvalidInput,
@@ -23,6 +24,7 @@ from falconeri.errors import (
 )
 from falconeri.storage import Credentials, Entry
 from falconeri.storage.s3 import S3Storage
+from falconeri.storage.s3_errors import s3_errors
 from tests.storage.breaking_server import CHANGED, CONTENT, HALF, breaking_server
 from tests.storage.places import Place
 
@@ -184,6 +186,31 @@ def test_an_endpoint_that_does_not_answer_is_named(
     assert endpoint in caught.value.detail
     assert "AWS_ENDPOINT_URL" in caught.value.hint
     assert "a secret nobody may see" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected", "setting"),
+    [
+        ("PermanentRedirect", StorageError, "AWS_REGION"),
+        ("AuthorizationHeaderMalformed", StorageError, "AWS_REGION"),
+        ("ExpiredToken", StorageDenied, "AWS_SESSION_TOKEN"),
+        ("RequestTimeTooSkewed", StorageDenied, "clock"),
+        ("PreconditionFailed", TransferFailed, ""),
+        ("SlowDown", StorageError, ""),
+    ],
+)
+def test_an_answer_that_a_mock_does_not_give_says_what_to_look_at(
+    code: str, expected: type[StorageError], setting: str
+) -> None:
+    answer = ClientError({"Error": {"Code": code, "Message": "words"}}, "GetObject")
+
+    with pytest.raises(StorageError) as caught, s3_errors("s3://bucket/x", Credentials({})):
+        raise answer
+
+    assert type(caught.value) is expected
+    assert setting in caught.value.hint
+    assert "s3://bucket/x at Amazon S3" in caught.value.detail
+    assert caught.value.__cause__ is answer
 
 
 # --- Wrong credentials ------------------------------------------------------------------
