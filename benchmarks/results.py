@@ -46,7 +46,7 @@ def show(result: Result, *, as_json: bool) -> None:
     else:
         line = (
             f"{result.bench}: {result.case}: {result.value:.3g} {result.unit}, "
-            f"{result.ratio:.3g} × the baseline ({result.baseline:.3g})"
+            f"{result.ratio:.3g} times the baseline ({result.baseline:.3g})"
         )
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

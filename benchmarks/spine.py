@@ -107,7 +107,7 @@ def _run_xargs(work: Path, files: list[Path], command: str) -> float:
     (work / "out").mkdir(exist_ok=True)
     names = b"\0".join(str(file).encode() for file in files)
     began = time.perf_counter()
-    subprocess.run(  # noqa: S603 - our own command
+    subprocess.run(
         ["xargs", "-0", "-n1", f"-P{WORKERS}", "sh", "-c", command],  # noqa: S607 - of the system
         input=names,
         cwd=work,

@@ -48,25 +48,22 @@ def find(environ: Mapping[str, str] = os.environ) -> Endpoint:
     """
     if url := environ.get("FALCONERI_URL"):
         return _from_environment(url, environ)
-    stack = running_stack(environ)
-    if stack is None:
-        raise Unavailable(
-            "no falconerid to talk to",
-            hint="`falconeri local up` starts one; or set FALCONERI_URL and FALCONERI_PASSWORD",
-        )
-    return of_stack(stack)
+    from falconeri.local.state import default_state  # noqa: PLC0415  (not needed with a URL)
+
+    state = default_state(environ)
+    if (stack := state.running_stack()) is not None:
+        return of_stack(stack)
+    if state.is_locked():
+        raise Unavailable("the local stack is just starting or stopping", detail=str(state.path))
+    raise Unavailable(
+        "no falconerid to talk to",
+        hint="`falconeri local up` starts one; or set FALCONERI_URL and FALCONERI_PASSWORD",
+    )
 
 
 def of_stack(stack: RunningStack) -> Endpoint:
     """Return the falconerid of a local stack."""
     return Endpoint(url=stack.url, wait_url=stack.wait_url, password=stack.password)
-
-
-def running_stack(environ: Mapping[str, str] = os.environ) -> RunningStack | None:
-    """Return the local stack that is up, or None."""
-    from falconeri.local.state import default_state  # noqa: PLC0415  (not needed with a URL)
-
-    return default_state(environ).running_stack()
 
 
 def _from_environment(url: str, environ: Mapping[str, str]) -> Endpoint:

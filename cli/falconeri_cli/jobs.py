@@ -15,6 +15,7 @@ from falconeri.client.jobs import JobsClient
 from falconeri.states import JobStatus
 from falconeri.wire import codec
 from falconeri.wire.records import Job, Progress
+from falconeri_cli.plain import one_line
 from falconeri_cli.progress import follow
 
 _BAR_EVERY_S = 1.0
@@ -51,6 +52,10 @@ def wait_for_end(client: JobsClient, job: Job, *, as_json: bool) -> None:
         print_json(last)
     else:
         typer.echo(str(last.status))
+    if last.status is not JobStatus.DONE:
+        why = client.get_job(job.id).error_message or f"{last.error} datums failed"
+        hint = f"`falconeri job describe {job.job_name}` tells more"
+        typer.echo(f"falconeri: {job.job_name}: {one_line(why)} ({hint})", err=True)
     leave_unless_done(last)
 
 

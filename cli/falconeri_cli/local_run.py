@@ -9,11 +9,12 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import typer
 
 from falconeri.client.jobs import JobsClient
-from falconeri.errors import Unavailable
+from falconeri.errors import InvalidSpec, Unavailable
 from falconeri.local.stack import LocalStack
 from falconeri.local.state import LocalState, RunningStack, default_state
 from falconeri.wire.records import Job, Progress
@@ -54,6 +55,7 @@ def run_locally(source: str, *, workers: int | None, keep: bool) -> None:
         typer.Exit: With code 1: the job isn't done.
     """
     spec = load_spec(source)
+    _require_image(spec)
     state = default_state()
     submitted: list[Job] = []
     try:
@@ -65,6 +67,17 @@ def run_locally(source: str, *, workers: int | None, keep: bool) -> None:
         _say_what_remains(state, submitted)
         raise
     leave_unless_done(last)
+
+
+def _require_image(spec: PipelineSpec) -> None:
+    """Refuse an image directory that isn't there, while nothing has been started.
+
+    Raises:
+        InvalidSpec: `detail` names it.
+    """
+    image = spec.transform.image
+    if image.startswith("file://") and not Path(image.removeprefix("file://")).is_dir():
+        raise InvalidSpec(detail=f"transform.image: {image} is no directory")
 
 
 @contextlib.contextmanager

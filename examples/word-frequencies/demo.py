@@ -69,6 +69,7 @@ def demonstrate(folder: Path, workers: int | None) -> None:
     check(found, count_again(texts))
     distinct = sum(len(counter) for counter in found.values())
     print(f"\nChecked: all {distinct:,} counts in {len(found)} files agree with a second count.")
+    print("The temporary files are removed again.")
 
 
 def stage(texts: Path) -> list[str]:

@@ -1,9 +1,12 @@
-"""Pipeline specs for tests: one that is right, and a way to spoil it."""
+"""Pipeline specs for tests: one that is right, ways to change it, and small programs."""
 
 import copy
 import json
 from pathlib import Path
 from typing import Any
+
+COPY = 'cp "${FALCONERI_PFS:-/pfs}"/in/* "${FALCONERI_PFS:-/pfs}"/out/'
+WAIT = f'touch "$FOLDER/began"; while [ ! -e "$FOLDER/go" ]; do sleep 0.05; done; {COPY}'
 
 SPEC: dict[str, Any] = {
     "pipeline": {"name": "test"},
@@ -25,3 +28,24 @@ def write_spec(folder: Path, spec: object = SPEC) -> str:
     path = folder / "job.json"
     path.write_text(spec if isinstance(spec, str) else json.dumps(spec))
     return str(path)
+
+
+def shell(program: str, folder: Path, **parts: Any) -> str:  # noqa: ANN401  (any JSON)
+    """A spec that runs a shell program for each file in the folder's `in`; it knows $FOLDER."""
+    atom = {"URI": f"file://{folder}/in/", "repo": "in", "glob": "/*"}
+    spec = spec_with(
+        transform={
+            "image": f"file://{folder}",
+            "cmd": ["sh", "-c", program],
+            "env": {"FOLDER": str(folder)},
+        },
+        input={"atom": atom},
+        egress={"URI": f"file://{folder}/out/"},
+    )
+    return json.dumps(spec | parts)
+
+
+def write_inputs(folder: Path, *names: str) -> None:
+    (folder / "in").mkdir()
+    for name in names:
+        (folder / "in" / name).write_text(f"content of {name}\n")

@@ -79,7 +79,7 @@ class Server:
 
             do_POST = do_PATCH = do_GET  # noqa: N815 (names that http.server looks for)
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
 
         return Handler

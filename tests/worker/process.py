@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from tests.worker.falconerid import TOKEN, Falconerid
 class Worker:
     """A running worker; its directories are below `home`."""
 
-    def __init__(self, home: Path, url: str, arguments: list[str], env: Mapping[str, str]) -> None:
+    def __init__(self, home: Path, url: str, arguments: list[str], env: dict[str, str]) -> None:
         self.home = home
         self.pfs = home / "pfs"
         self.scratch = home / "scratch"

@@ -48,9 +48,9 @@ def database_url() -> str:
     """
     if chosen := os.environ.get("FALCONERI_DATABASE_URL"):
         return chosen
-    from falconeri_cli import connection
+    from falconeri.local.state import default_state
 
-    stack = connection.running_stack()
+    stack = default_state().running_stack()
     if stack is None:
         raise Unavailable(
             "no database to talk to",

@@ -1,0 +1,90 @@
+"""A folder that PostgreSQL can enter, and a running local stack."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from falconeri_cli.connection import find
+
+from tests.cli.command import ARGV, environment, falconeri_command
+from tests.cli.processes import wait_until_nothing_is_left
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that is up, in a process of its own."""
+
+    state: Path
+    process: subprocess.Popen[str]
+
+    def command(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return falconeri_command(*arguments, stdin=stdin, FALCONERI_STATE=str(self.state))
+
+    def jobs(self) -> list[str]:
+        """The jobs' names, the newest first."""
+        client = find({"FALCONERI_STATE": str(self.state)}).client()
+        return [job.job_name for job in client.list_jobs()]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A directory that everybody may enter, as pytest's own may not; no process may outlive it."""
+    made = _make_folder()
+    yield made
+    wait_until_nothing_is_left(made)
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A stack for all tests of a module."""
+    made = _make_folder()
+    running = start_stack(made / "state")
+    yield running
+    running.process.send_signal(signal.SIGINT)
+    _, errors = running.process.communicate()
+    assert errors == "falconeri: stopped\n"
+    assert running.process.returncode == 0
+    wait_until_nothing_is_left(made)
+    shutil.rmtree(made)
+
+
+def start_stack(state: Path) -> Stack:
+    """Start `falconeri local up` and return when it says that it is up."""
+    process = subprocess.Popen(
+        [*ARGV, "local", "up", "--port", str(_free_pair()), "--workers", "2"],
+        env=environment({"FALCONERI_STATE": str(state)}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    if not process.stdout.readline().startswith("Falconeri is up at "):
+        pytest.fail(process.communicate()[1])
+    return Stack(state, process)
+
+
+def _make_folder() -> Path:
+    made = Path(tempfile.mkdtemp(prefix="falconeri-cli-", dir="/tmp"))
+    made.chmod(0o755)
+    return made
+
+
+def _free_pair() -> int:
+    """A port that is free, as is the next one."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port

@@ -1,0 +1,35 @@
+"""Finds what a local stack has started, whoever its parent is by now, and waits for conditions."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+LIMIT_S = 60.0
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def processes_of(folder: Path) -> dict[int, str]:
+    """The command lines of all processes that have the folder in their environment or arguments."""
+    name = str(folder).encode()
+    found: dict[int, str] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (process / "cmdline").read_bytes()
+            if name in (process / "environ").read_bytes() + arguments:
+                found[int(process.name)] = arguments.replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # gone meanwhile, or another user's
+            continue
+    return found
+
+
+def wait_until_nothing_is_left(folder: Path) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while left := processes_of(folder):
+        assert time.monotonic() < deadline, f"still there: {left}"
+        time.sleep(0.02)

@@ -1,0 +1,138 @@
+"""The real `falconerid serve` as a process of its own, and raw HTTP to it."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+
+from falconeri.db.migrate import migrate
+from tests.plugins.embedded import URL_VARIABLE
+
+PASSWORD = "the-admin's:password"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401
+        return json.loads(self.body)
+
+
+@dataclass
+class Falconerid:
+    process: subprocess.Popen[bytes]
+    port: int
+    wait_port: int
+    database_url: str
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        password: str | None = PASSWORD,
+        headers: Mapping[str, str] | None = None,
+        waiting: bool = False,
+    ) -> Answer:
+        """Send one request. A body of bytes goes as it is, anything else as JSON."""
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.wait_port if waiting else self.port, timeout=60
+        )
+        sent: dict[str, str] = {}
+        if password is not None:
+            sent["Authorization"] = basic(password)
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        try:
+            connection.request(method, path, body=data, headers=sent | dict(headers or {}))
+            response = connection.getresponse()
+            return Answer(
+                response.status,
+                {name.lower(): value for name, value in response.getheaders()},
+                response.read(),
+            )
+        finally:
+            connection.close()
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+
+def basic(password: str, user: str = "falconeri") -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+@contextmanager
+def fresh_database() -> Generator[str]:
+    """A new, migrated database on the run's server; its URL."""
+    server = os.environ[URL_VARIABLE]
+    name = f"server_{uuid.uuid4().hex}"
+    url = urlsplit(server)._replace(path=f"/{name}").geturl()
+    with psycopg.connect(server, autocommit=True) as conn:
+        conn.execute(f'create database "{name}"'.encode())
+        migrate(url)
+        yield url
+        conn.execute(f'drop database "{name}" with (force)'.encode())
+
+
+@contextmanager
+def running(database_url: str, state: Path) -> Generator[Falconerid]:
+    """`falconerid serve` on free ports, ready."""
+    port, wait_port = _free_port(), _free_port()
+    environment = os.environ | {
+        "FALCONERI_DATABASE_URL": database_url,
+        "FALCONERI_PASSWORD": PASSWORD,
+        "FALCONERI_LISTEN_HOST": "127.0.0.1",
+        "FALCONERI_PORT": str(port),
+        "FALCONERI_WAIT_PORT": str(wait_port),
+        "FALCONERI_STATE": str(state),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "falconeri.daemon", "serve"],
+        env=environment,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            _await_ready(process)
+            yield Falconerid(process, port, wait_port, database_url)
+        finally:
+            process.kill()
+
+
+def _await_ready(process: subprocess.Popen[bytes]) -> None:
+    assert process.stderr is not None
+    lines: list[bytes] = []
+    for line in process.stderr:
+        lines.append(line)
+        if b'"serve_ready"' in line:
+            return
+    raise AssertionError(b"".join(lines).decode())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,206 @@
+"""The waiting port: who is told what, and when."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.server.conftest import MakeJob, spec
+from tests.server.falconerid import PASSWORD, Answer, Falconerid, basic, fresh_database, running
+
+
+def wait_for_work(falconerid: Falconerid, job_id: str, pod: str, hold_s: float = 50) -> Answer:
+    wish = {"pod_name": pod, "node_name": "n", "hold_s": hold_s}
+    return falconerid.call("POST", f"/jobs/{job_id}/wait_for_work", wish, waiting=True)
+
+
+def claim(falconerid: Falconerid, job_id: str, pod: str) -> dict[str, Any]:
+    who = {"pod_name": pod, "node_name": "n"}
+    answer: dict[str, Any] = falconerid.call("POST", f"/jobs/{job_id}/claim", who).json
+    return answer
+
+
+def complete(falconerid: Falconerid, claimed: dict[str, Any], pod: str, outcome: str) -> Answer:
+    report: dict[str, object] = {"outcome": outcome}
+    if outcome == "error":
+        report |= {"failure_class": "command", "error_message": "no"}
+    end = {
+        "pod_name": pod,
+        "attempt": claimed["claim"]["attempt"],
+        "report": report,
+        "claim_next": False,
+    }
+    return falconerid.call("POST", f"/datums/{claimed['claim']['datum_id']}/complete", end)
+
+
+def await_watched(falconerid: Falconerid, job_id: str) -> None:
+    """Until the hub has asked the job's shards to notify: then its waiters sleep."""
+    with psycopg.connect(falconerid.database_url, autocommit=True) as conn:
+        watched = (
+            "select bool_and(s.watched) from falconeri.shards s "
+            "join falconeri.jobs j using (job_no) where j.id = %s"
+        )
+        while conn.execute(watched, (job_id,)).fetchone() != (True,):
+            pass
+
+
+def test_waiter_gets_a_ready_datum_at_once(falconerid: Falconerid, make_job: MakeJob) -> None:
+    answer = wait_for_work(falconerid, make_job(1)["id"], "pod-a").json
+
+    assert answer["verdict"] == "claimed"
+    assert answer["claim"]["attempt"] == 1
+    assert answer["claim"]["inputs"][0]["local_path"] == "/pfs/books/0000.txt"
+
+
+def test_waiter_is_told_empty_when_its_time_is_over(
+    falconerid: Falconerid, make_job: MakeJob
+) -> None:
+    job_id = make_job(1)["id"]
+    claim(falconerid, job_id, "pod-a")
+
+    assert wait_for_work(falconerid, job_id, "pod-b", 0.2).json == {
+        "verdict": "empty",
+        "claim": None,
+    }
+
+
+def test_failed_datum_wakes_one_sleeper_and_the_jobs_end_all(
+    falconerid: Falconerid, make_job: MakeJob
+) -> None:
+    job_id = make_job(1, datum_tries=2)["id"]
+    held = claim(falconerid, job_id, "pod-a")
+    with ThreadPoolExecutor() as threads:
+        sleepers = {
+            pod: threads.submit(wait_for_work, falconerid, job_id, pod)
+            for pod in ("pod-b", "pod-c", "pod-d")
+        }
+        watcher = threads.submit(
+            falconerid.call, "GET", f"/jobs/{job_id}/wait?hold_s=50", waiting=True
+        )
+        await_watched(falconerid, job_id)
+
+        complete(falconerid, held, "pod-a", "error")
+        woken = next(iter(first_done(sleepers)))
+        again = sleepers.pop(woken).result().json
+        assert again["claim"]["datum_id"] == held["claim"]["datum_id"]
+        assert again["claim"]["attempt"] == 2
+        assert not watcher.done()
+
+        complete(falconerid, again, woken, "done")
+        assert {s.result().json["verdict"] for s in sleepers.values()} == {"ended"}
+        assert watcher.result().json["progress"]["status"] == "done"
+
+
+def first_done(futures: dict[str, Future[Answer]]) -> list[str]:
+    while not (done := [name for name, future in futures.items() if future.done()]):
+        pass
+    return done
+
+
+def test_wait_for_an_unknown_job_is_404(falconerid: Falconerid) -> None:
+    nobody = "00000000-0000-4000-8000-000000000000"
+
+    answers = (
+        wait_for_work(falconerid, nobody, "pod-a"),
+        falconerid.call("GET", f"/jobs/{nobody}/wait", waiting=True),
+    )
+
+    assert [(answer.status, answer.json["code"]) for answer in answers] == [
+        (404, "job_not_found"),
+        (404, "job_not_found"),
+    ]
+
+
+def test_nobody_claims_for_a_client_that_has_gone(
+    falconerid: Falconerid, make_job: MakeJob
+) -> None:
+    job_id = make_job(1, datum_tries=2)["id"]
+    held = claim(falconerid, job_id, "pod-a")
+    body = json.dumps({"pod_name": "pod-gone", "node_name": "n", "hold_s": 50})
+    with socket.create_connection(("127.0.0.1", falconerid.wait_port)) as client:
+        head = (
+            f"POST /jobs/{job_id}/wait_for_work HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: {basic(PASSWORD)}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        client.sendall((head + body).encode())
+        await_watched(falconerid, job_id)
+    # Answered by the same event loop, after it has seen the other's end.
+    assert wait_for_work(falconerid, job_id, "pod-b", 0.1).json["verdict"] == "empty"
+
+    complete(falconerid, held, "pod-a", "error")
+
+    assert wait_for_work(falconerid, job_id, "pod-b").json["verdict"] == "claimed"
+
+
+def test_lost_listen_connection_loses_no_wake_up(falconerid: Falconerid, make_job: MakeJob) -> None:
+    job_id = make_job(1, datum_tries=2)["id"]
+    held = claim(falconerid, job_id, "pod-a")
+    with ThreadPoolExecutor() as threads:
+        sleeper = threads.submit(wait_for_work, falconerid, job_id, "pod-b")
+        await_watched(falconerid, job_id)
+        with psycopg.connect(falconerid.database_url, autocommit=True) as conn:
+            conn.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where application_name like 'falconerid %' and datname = current_database()"
+            )
+
+        complete(falconerid, held, "pod-a", "error")
+
+        assert sleeper.result().json["verdict"] == "claimed"
+
+
+def with_own_server(tmp_path: Path, test: Callable[[Falconerid, str], None]) -> None:
+    with fresh_database() as url, running(url, tmp_path) as own:
+        job = own.call("POST", "/jobs", {"job": spec(tmp_path, 1)}).json["job"]
+        test(own, job["id"])
+
+
+def test_stopping_server_sends_waiters_away_and_exits_0(tmp_path: Path) -> None:
+    def stop(own: Falconerid, job_id: str) -> None:
+        claim(own, job_id, "pod-a")
+        with ThreadPoolExecutor() as threads:
+            sleeper = threads.submit(wait_for_work, own, job_id, "pod-b")
+            await_watched(own, job_id)
+            assert own.stop() == 0
+            assert sleeper.result().json["verdict"] == "empty"
+
+    with_own_server(tmp_path, stop)
+
+
+def test_stopping_server_finishes_the_request_in_flight(tmp_path: Path) -> None:
+    def stop(own: Falconerid, job_id: str) -> None:
+        with psycopg.connect(own.database_url) as blocker:
+            blocker.execute("select from falconeri.shards for update")
+            with ThreadPoolExecutor() as threads:
+                answer = threads.submit(own.call, "POST", f"/jobs/{job_id}/cancel")
+                await_blocked(own)
+                stopped = threads.submit(own.stop)
+                await_refusing(own)
+                blocker.rollback()
+                assert answer.result().status == 200
+                assert stopped.result() == 0
+
+    with_own_server(tmp_path, stop)
+
+
+def await_blocked(falconerid: Falconerid) -> None:
+    query = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+    with psycopg.connect(falconerid.database_url, autocommit=True) as conn:
+        while conn.execute(query).fetchone() == (0,):
+            pass
+
+
+def await_refusing(falconerid: Falconerid) -> None:
+    while True:
+        try:
+            falconerid.call("GET", "/healthz")
+        except (ConnectionRefusedError, ConnectionResetError, http.client.RemoteDisconnected):
+            return

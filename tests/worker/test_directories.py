@@ -1,0 +1,95 @@
+"""The directories between two datums."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from falconeri_worker.directories import empty, local_path, reset
+
+from falconeri.errors import InvalidInput
+
+
+def test_everything_goes_but_the_top_directories(tmp_path: Path) -> None:
+    pfs, scratch = tmp_path / "pfs", tmp_path / "scratch"
+    for directory in (pfs / "out" / "deep" / "er", pfs / "texts", scratch / ".hidden"):
+        directory.mkdir(parents=True)
+        (directory / "file").write_text("x")
+    os.mkfifo(scratch / "pipe")
+    inodes = pfs.stat().st_ino, scratch.stat().st_ino
+
+    out = reset(pfs, scratch)
+
+    assert (list(pfs.iterdir()), list(scratch.iterdir())) == ([out], [])
+    assert (out, list(out.iterdir())) == (pfs / "out", [])
+    assert (pfs.stat().st_ino, scratch.stat().st_ino) == inodes
+
+
+def test_links_are_unlinked_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_text("x")
+    (top := tmp_path / "top").mkdir()
+    (top / "to-directory").symlink_to(tmp_path / "precious")
+    (top / "to-file").symlink_to(tmp_path / "precious" / "file")
+    (top / "to-nothing").symlink_to("missing")
+
+    empty(top)
+
+    assert list(top.iterdir()) == []
+    assert (tmp_path / "precious" / "file").read_text() == "x"
+
+
+MAKE_READ_ONLY = """
+import os, pathlib, sys
+from falconeri_worker.directories import empty
+top = pathlib.Path(sys.argv[1])
+if os.geteuid() == 0:
+    os.chown(top, 65534, 65534)
+    os.setgid(65534)
+    os.setuid(65534)
+(top / "a" / "b").mkdir(parents=True)
+(top / "a" / "b" / "file").write_text("x")
+for folder in (top / "a" / "b", top / "a", top):
+    folder.chmod(0o500)
+(top / "a").chmod(0)
+empty(top)
+assert list(top.iterdir()) == []
+"""
+
+
+def test_read_only_directories_go_too(tmp_path: Path) -> None:
+    """As an ordinary user, for whom they are an obstacle."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.geteuid() and folder != Path("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    (top := tmp_path / "top").mkdir()
+
+    subprocess.run([sys.executable, "-c", MAKE_READ_ONLY, str(top)], check=True)
+
+
+def test_a_directory_that_must_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotADirectoryError, match="missing does not exist"):
+        empty(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("wire", "local"),
+    [
+        ("/pfs/texts/a.txt", "/data/texts/a.txt"),
+        ("/pfs/texts/", "/data/texts"),
+        ("/pfs/texts/été/~1", "/data/texts/été/~1"),
+    ],
+)
+def test_paths_are_translated(wire: str, local: str) -> None:
+    assert local_path(Path("/data"), wire) == Path(local)
+
+
+@pytest.mark.parametrize(
+    "wire", ["/etc/passwd", "/pfs", "/pfs/", "/pfs/../x", "/pfs/a/../../x", "pfs/a", "/pfs/out/x"]
+)
+def test_paths_that_lead_elsewhere_are_refused(wire: str) -> None:
+    with pytest.raises(InvalidInput, match="not in its repository"):
+        local_path(Path("/data"), wire)

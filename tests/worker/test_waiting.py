@@ -1,0 +1,62 @@
+"""Ways to wait for work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from falconeri_worker.waiting import Polled, ToldOrPolled
+
+from falconeri.errors import FalconeriError, JobNotFound, NotFound, Unavailable
+from falconeri.states import Verdict
+from falconeri.wire.work import WorkAnswer
+
+ENDED = WorkAnswer(Verdict.ENDED)
+EMPTY = WorkAnswer(Verdict.EMPTY)
+
+
+class Scripted:
+    """Answers, or raises, what it is told to."""
+
+    def __init__(self, *answers: WorkAnswer | FalconeriError) -> None:
+        self._answers = list(answers)
+
+    def ask(self) -> WorkAnswer:
+        answer = self._answers.pop(0)
+        if isinstance(answer, FalconeriError):
+            raise answer
+        return answer
+
+
+def polled(pauses: list[float], answer: Callable[[], WorkAnswer] = lambda: EMPTY) -> Polled:
+    return Polled(answer, pause=pauses.append)
+
+
+def test_polling_pauses_longer_and_longer_up_to_half_a_minute() -> None:
+    pauses: list[float] = []
+    polling = polled(pauses)
+    for _ in range(8):
+        polling.ask()
+    for pause, longest in zip(pauses, [2, 4, 8, 16, 30, 30, 30, 30], strict=True):
+        assert longest / 2 <= pause <= longest
+
+
+@pytest.mark.parametrize("trouble", [NotFound(), Unavailable(), FalconeriError()])
+def test_a_waiting_port_in_trouble_is_replaced_by_polling_until_it_works(
+    trouble: FalconeriError,
+) -> None:
+    pauses: list[float] = []
+    waiting = ToldOrPolled(Scripted(trouble, trouble, EMPTY, trouble, ENDED), polled(pauses))
+
+    answers = [waiting.ask().verdict for _ in range(5)]
+
+    assert answers == [Verdict.EMPTY] * 4 + [Verdict.ENDED]
+    assert len(pauses) == 3
+    assert pauses[2] <= 2  # short again after the port had worked
+
+
+def test_a_job_that_is_gone_is_no_trouble_of_the_port() -> None:
+    waiting = ToldOrPolled(Scripted(JobNotFound(detail=str(uuid4()))), polled([]))
+    with pytest.raises(JobNotFound):
+        waiting.ask()
