@@ -1,0 +1,106 @@
+"""Parts are killed in the middle of a job; the job ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from falconeri.states import JobStatus
+from falconeri.wire.records import Job, Progress
+from tests.acceptance import processes
+from tests.acceptance.conftest import Stack
+
+WAIT_FOR_GO = """
+name=$(basename "$FALCONERI_PFS"/in/*)
+echo "$FALCONERI_ATTEMPT" >> "$1/started.$name"
+until [ -e "$1/go" ]; do sleep 0.05; done
+cp "$FALCONERI_PFS"/in/* "$FALCONERI_PFS"/out/
+"""
+
+
+def await_file(path: Path) -> None:
+    while not path.exists():
+        os.sched_yield()
+
+
+def go(stack: Stack) -> None:
+    (stack.directory / "go").touch()
+
+
+def check_done(stack: Stack, job: Job, datums: int) -> Progress:
+    progress = stack.wait(job)
+    assert (progress.status, progress.done) == (JobStatus.DONE, datums)
+    assert stack.outputs() == {f"{n}.txt": f"{n}\n" for n in range(datums)}
+    return progress
+
+
+def test_datum_of_a_killed_worker_is_run_again(stack: Stack) -> None:
+    job = stack.submit(WAIT_FOR_GO)
+    await_file(stack.directory / "started.0.txt")
+
+    processes.kill("falconeri_worker", str(job.id))
+    while stack.client.job_progress(job.id).failed_attempts == 0:
+        pass
+    go(stack)
+
+    assert check_done(stack, job, 1).failed_attempts == 1
+    assert (stack.directory / "started.0.txt").read_text() == "1\n2\n"
+    processes.await_none("falconeri_worker", str(job.id))
+
+
+def test_killed_tasks_process_comes_back_and_so_do_its_workers(stack: Stack) -> None:
+    job = stack.submit(WAIT_FOR_GO, datums=3)
+    await_file(stack.directory / "started.0.txt")
+
+    (pid,) = processes.find("falconeri.daemon", "tasks")
+    processes.kill("falconeri.daemon", "tasks")
+    while processes.find("falconeri.daemon", "tasks") in ([], [pid]):
+        pass
+    go(stack)
+
+    check_done(stack, job, 3)
+
+
+def test_killed_server_comes_back_and_the_datum_in_work_is_not_run_again(stack: Stack) -> None:
+    job = stack.submit(WAIT_FOR_GO)
+    await_file(stack.directory / "started.0.txt")
+
+    processes.kill("falconeri.daemon", "serve")
+    go(stack)
+
+    assert check_done(stack, job, 1).failed_attempts == 0
+
+
+def test_canceled_job_stops_its_commands(stack: Stack) -> None:
+    job = stack.submit(WAIT_FOR_GO, datums=5)
+    await_file(stack.directory / "started.0.txt")
+
+    stack.client.cancel_job(job.id)
+
+    processes.await_none("falconeri_worker", str(job.id))
+    processes.await_none(str(stack.directory))
+    progress = stack.client.job_progress(job.id)
+    assert (progress.status, progress.canceled) == (JobStatus.CANCELED, 5)
+    assert stack.outputs() == {}
+
+
+def test_job_over_its_time_ends_as_error_and_says_so(stack: Stack) -> None:
+    job = stack.submit(WAIT_FOR_GO, job_timeout="1s")
+
+    progress = stack.wait(job)
+
+    assert (progress.status, progress.canceled) == (JobStatus.ERROR, 1)
+    reason = stack.client.get_job(job.id).error_message
+    assert reason == "the job's job_timeout of 1 s is over"
+
+
+def test_job_whose_workers_cannot_start_ends_and_says_why(stack: Stack) -> None:
+    transform = {
+        "cmd": ["true"],
+        "image": "none",
+        "secrets": [{"name": "nobody-made-it", "key": "K", "env_var": "V"}],
+    }
+    job = stack.submit("", transform=transform)
+
+    assert stack.wait(job).status is JobStatus.ERROR
+    assert "nobody-made-it" in (stack.client.get_job(job.id).error_message or "")
