@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,6 @@ class Stack:
 
     client: JobsClient
     directory: Path
-    state: Path
-    database_url: str
 
     def submit(self, command: str, *, datums: int = 1, **fields: object) -> Job:
         """Run a shell command over some files; `$1` is the directory for the test's own signals."""
@@ -56,19 +55,28 @@ class Stack:
         return {str(p.relative_to(out)): p.read_text() for p in out.rglob("*") if p.is_file()}
 
 
+@pytest.fixture(scope="session")
+def local_stack() -> Generator[LocalStack]:
+    """One stack for all tests: what they kill comes back."""
+    with _public_directory() as directory, LocalStack(LocalState(directory), workers=2) as stack:
+        yield stack
+
+
 @pytest.fixture
-def stack() -> Generator[Stack]:
-    # Not pytest's tmp_path: as root the embedded PostgreSQL runs as another user.
+def stack(local_stack: LocalStack) -> Generator[Stack]:
+    """The stack, with a directory of its own for each test."""
+    running = local_stack.running
+    client = JobsClient.connect(running.url, running.password, wait_url=running.wait_url)
+    with _public_directory() as directory:
+        yield Stack(client, directory)
+
+
+@contextmanager
+def _public_directory() -> Generator[Path]:
+    """Not pytest's tmp_path, which is private: as root the embedded PostgreSQL is another user."""
     directory = Path(tempfile.mkdtemp(prefix="falconeri-acceptance-"))
     directory.chmod(0o755)
     try:
-        with LocalStack(LocalState(directory / "state"), workers=2) as running_stack:
-            running = running_stack.running
-            yield Stack(
-                JobsClient.connect(running.url, running.password, wait_url=running.wait_url),
-                directory,
-                directory / "state",
-                running.database_url,
-            )
+        yield directory
     finally:
         shutil.rmtree(directory)
