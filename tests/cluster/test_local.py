@@ -101,6 +101,13 @@ def test_pods_are_named_after_their_job(make_cluster: MakeCluster) -> None:
         assert suffix == suffix.lower()
 
 
+def test_a_terminals_ctrl_c_does_not_reach_pods(make_cluster: MakeCluster) -> None:
+    running = make_cluster(IDLE)
+    running.cluster.start(make_workers())
+    (pod,) = running.wait_for_pods(1)
+    assert os.getsid(pid_of(running, pod)) != os.getsid(0)
+
+
 def test_starting_a_job_again_adds_nothing(make_cluster: MakeCluster) -> None:
     running = make_cluster(IDLE)
     workers = make_workers(parallelism=2)
