@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -106,23 +106,24 @@ class Falconerid:
         kind, identifier, action = seen.path.strip("/").split("/")
         if kind == "jobs" and UUID(identifier) != self.job_id:
             raise errors.JobNotFound(detail=identifier)
-        match action:
-            case "workers":
-                return self._order
-            case "claim":
-                return self._claim()
-            case "wait_for_work":
-                return self._wait(codec.decode(seen.body, work.WaitForWork))
-            case "heartbeat":
-                return self._beat(codec.decode(seen.body, work.Heartbeat))
-            case "complete":
-                return self._complete(identifier, codec.decode(seen.body, work.Completion))
-            case "output_files" if seen.method == "POST":
-                return self._register(identifier, codec.decode(seen.body, work.NewOutputs))
-            case "output_files":
-                return self._settle(identifier, codec.decode(seen.body, work.OutputUpdates))
-            case _:
-                raise errors.NotFound
+        acts: dict[str, Callable[[], object]] = {
+            "POST workers": lambda: self._order,
+            "POST claim": self._claim,
+            "POST wait_for_work": lambda: self._wait(codec.decode(seen.body, work.WaitForWork)),
+            "POST heartbeat": lambda: self._beat(codec.decode(seen.body, work.Heartbeat)),
+            "POST complete": lambda: self._complete(
+                identifier, codec.decode(seen.body, work.Completion)
+            ),
+            "POST output_files": lambda: self._register(
+                identifier, codec.decode(seen.body, work.NewOutputs)
+            ),
+            "PATCH output_files": lambda: self._settle(
+                identifier, codec.decode(seen.body, work.OutputUpdates)
+            ),
+        }
+        if (act := acts.get(f"{seen.method} {action}")) is None:
+            raise errors.NotFound
+        return act()
 
     def _claim(self) -> work.WorkAnswer:
         if self.status.finished:

@@ -84,7 +84,7 @@ def test_an_exit_code_and_a_signal_are_told_apart(
     ],
 )
 def test_a_kill_is_for_lack_of_memory_only_if_the_kernel_counted_one(
-    kills: list[int | None], script: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+    kills: list[int | None], script: str, expected: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "oom_kills", lambda: kills.pop(0))
     assert sh(script).out_of_memory is expected
@@ -225,12 +225,16 @@ def test_without_a_pidfd_the_end_is_noticed_too(
     assert finished.peak_memory_bytes > 0
 
 
+def open_files() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
 def test_nothing_is_left_open() -> None:
-    before = len(os.listdir("/dev/fd"))
+    before = open_files()
     sh("echo")
     with pytest.raises(CommandNotStarted):
         run(["no-such-program"], env=ENV, stops=())
-    assert len(os.listdir("/dev/fd")) == before
+    assert open_files() == before
 
 
 def test_quoted_arguments_show_where_each_begins() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 from pathlib import Path
@@ -294,6 +295,22 @@ def test_a_worker_told_to_go_gives_its_datum_back(
     assert len(worker.events("datum_given_back")) == 1
 
 
+def test_a_worker_told_to_go_still_reports_what_was_done(
+    source: Bucket, egress: Bucket, home: Path
+) -> None:
+    with falconerid(UPPER, egress.uri) as server:
+        add_text(server, source, "a.txt")
+        add_text(server, source, "b.txt")
+        server.failing.append(("complete", Reply(503, b"", {"Retry-After": "60"})))
+        with working(home, server) as worker:
+            server.wait_until_called("complete")
+            worker.process.terminate()
+            assert worker.wait() == 143, worker.stderr
+
+    assert reports(server) == [AttemptOutcome.DONE]
+    assert not server.datums[1].running
+
+
 def test_a_waiting_worker_told_to_go_goes(egress: Bucket, home: Path) -> None:
     with falconerid(UPPER, egress.uri) as server, working(home, server) as worker:
         server.wait_until_called("wait_for_work")
@@ -345,8 +362,6 @@ def wait_for_line(worker: Worker, line: str) -> None:
 
 
 def wait_for_end(pidfd: int) -> None:
-    import select
-
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     assert poll.poll(60_000)

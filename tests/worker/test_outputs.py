@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from falconeri_worker.directories import empty
 from falconeri_worker.outputs import OutputRefused, find_outputs
 
-needs_a_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+from tests.worker.user import as_a_user
 
 
 @pytest.fixture
@@ -102,14 +103,28 @@ def test_a_name_that_is_not_utf_8_is_refused(out: Path) -> None:
     assert "has a name that is not UTF-8" in message
 
 
-@needs_a_user
+UNREADABLE = """
+outputs = importlib.import_module("falconeri_worker.outputs")
+def look():
+    try:
+        outputs.find_outputs(top, "s3://b/e/")
+    except outputs.OutputRefused as ex:
+        print(ex)
+(top / "secret").touch(mode=0)
+look()
+(top / "secret").unlink()
+(top / "d").mkdir(mode=0)
+look()
+"""
+
+
 def test_what_cannot_be_read_is_refused(out: Path) -> None:
-    (out / "secret").write_text("x")
-    (out / "secret").chmod(0)
-    assert refusal(out) == "output 'secret' cannot be read"
-    (out / "secret").unlink()
-    (out / "d").mkdir(mode=0)
-    assert refusal(out) == "output 'd' is a directory that cannot be read"
+    said = as_a_user(UNREADABLE, out, "falconeri_worker.outputs")
+
+    assert said.splitlines() == [
+        "output 'secret' cannot be read",
+        "output 'd' is a directory that cannot be read",
+    ]
 
 
 def test_a_removed_directory_is_noticed(out: Path) -> None:
@@ -128,3 +143,6 @@ def test_a_thousand_levels_are_no_problem(out: Path) -> None:
     os.close(here)
 
     assert uris(out) == []
+
+    empty(out)  # pytest could not
+    assert list(out.iterdir()) == []

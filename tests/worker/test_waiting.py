@@ -6,11 +6,15 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from falconeri_worker.waiting import Polled, ToldOrPolled
+from falconeri_worker.waiting import Polled, Told, ToldOrPolled
 
+from falconeri.client.retry import ONCE
+from falconeri.client.transport import Transport
+from falconeri.client.work import WorkClient
 from falconeri.errors import FalconeriError, JobNotFound, NotFound, Unavailable
 from falconeri.states import Verdict
-from falconeri.wire.work import WorkAnswer
+from falconeri.wire.work import WorkAnswer, WorkerIdentity
+from tests.client.server import in_turn, of_json, serving
 
 ENDED = WorkAnswer(Verdict.ENDED)
 EMPTY = WorkAnswer(Verdict.EMPTY)
@@ -60,3 +64,16 @@ def test_a_job_that_is_gone_is_no_trouble_of_the_port() -> None:
     waiting = ToldOrPolled(Scripted(JobNotFound(detail=str(uuid4()))), polled([]))
     with pytest.raises(JobNotFound):
         waiting.ask()
+
+
+def test_a_waiting_port_that_does_not_hold_its_answers_is_not_asked_without_pause() -> None:
+    pauses: list[float] = []
+    identity = WorkerIdentity(pod_name="pod-1", node_name="node-1")
+    with serving(in_turn(of_json({"verdict": "empty"}), of_json({"verdict": "ended"}))) as server:
+        client = WorkClient(Transport(server.url, "secret", timeout_s=10.0, retries=ONCE))
+        told = Told(client, uuid4(), identity, pause=pauses.append)
+        answers = [told.ask().verdict, told.ask().verdict]
+
+    assert answers == [Verdict.EMPTY, Verdict.ENDED]
+    assert len(pauses) == 1
+    assert 0 <= pauses[0] <= 1

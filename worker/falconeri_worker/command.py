@@ -116,7 +116,8 @@ class _Running:
         self._selector = selectors.DefaultSelector()
         self._open_pipes = 0
         self._ended = False
-        self._status: tuple[int, float, int] | None = None
+        self._found_ended: tuple[int, float, int] | None = None
+        self._buried: tuple[int, float, int] | None = None
         self._kill_at = math.inf
         self._grace_until = math.inf
 
@@ -155,13 +156,13 @@ class _Running:
     def reap(self) -> tuple[int, float, int]:
         """Kill what is left of the group; return the child's wait status, CPU seconds, peak bytes.
 
-        Until the child is reaped, no other process group can have its number.
+        In this order, since until the child is reaped no other group can have its number.
         """
-        self._signal_group(signal.SIGKILL)
-        if self._status is None:
-            self._status = self._measured(os.wait4(self._process.pid, 0))
-        _reap_orphans()
-        return self._status
+        if self._buried is None:
+            self._signal_group(signal.SIGKILL)
+            self._buried = self._found_ended or self._measured(os.wait4(self._process.pid, 0))
+            _reap_orphans()
+        return self._buried
 
     def _watch_pipe(self, pipe: IO[bytes] | None, copy_to: int) -> None:
         def copy(source: FileDescriptorLike) -> None:
@@ -195,7 +196,7 @@ class _Running:
     def _look_for_end(self) -> None:
         pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
         if pid:
-            self._status = self._measured((pid, status, usage))
+            self._found_ended = self._measured((pid, status, usage))
             self._note_end()
 
     def _timeout_s(self) -> float | None:

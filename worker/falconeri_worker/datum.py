@@ -162,7 +162,6 @@ class DatumRunner:
                 run_all=partial(run_all, threads=UPLOAD_THREADS),
             )
             outputs = find_outputs(out, self._order.egress_uri)
-            lost.check()
             measures.bytes_out = publisher.publish(outputs)
 
     def _downloads(self, claim: Claim) -> list[Callable[[], int]]:

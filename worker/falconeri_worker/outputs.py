@@ -120,25 +120,40 @@ def find_outputs(out: Path, egress_uri: str) -> list[Output]:
     base = egress_uri if egress_uri.endswith("/") else egress_uri + "/"
     root = out.resolve()
     found: list[Output] = []
-    # Each folder with the real folders on the way to it, by which circles are noticed.
-    pending: list[tuple[Path, frozenset[Path]]] = [(out, frozenset({root}))]
+    pending = [_Folder(out, root, None)]
     while pending:
-        folder, way = pending.pop()
-        for path in _children(folder, out):
+        folder = pending.pop()
+        for path in _children(folder.path, out):
             name = path.relative_to(out)
-            target = _target(path, name, root) if path.is_symlink() else path
-            mode = target.stat().st_mode
+            is_link = path.is_symlink()
+            real = _target(path, name, root) if is_link else folder.real / path.name
+            mode = real.stat().st_mode
             if stat.S_ISDIR(mode):
-                real = target.resolve()
-                if real in way:
+                if is_link and folder.is_in(real):
                     raise _refused(name, "is a symbolic link that leads in a circle")
-                pending.append((path, way | {real}))
+                pending.append(_Folder(path, real, folder))
             elif stat.S_ISREG(mode):
                 _check_file(path, name)
                 found.append(Output(path, base + name.as_posix()))
             else:
                 raise _refused(name, "is not a file (a pipe, a socket or a device)")
     return sorted(found, key=lambda output: output.uri)
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A directory as we came to it, and where it really is."""
+
+    path: Path
+    real: Path
+    parent: _Folder | None
+
+    def is_in(self, real: Path) -> bool:
+        """Whether `real` is this folder or one on the way to it: a circle needs a link back."""
+        folder: _Folder | None = self
+        while folder is not None and folder.real != real:
+            folder = folder.parent
+        return folder is not None
 
 
 def _children(folder: Path, out: Path) -> list[Path]:
