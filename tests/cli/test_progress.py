@@ -1,8 +1,8 @@
 import pytest
-from falconeri_cli.progress import follow, in_words, retries
 
 from falconeri.errors import FalconeriError
 from falconeri.states import JobStatus
+from falconeri_cli.progress import follow, in_words, retries
 from tests.cli.records import progress
 
 ENDED = progress(status=JobStatus.ERROR, ready=0, done=8, error=2, failed_attempts=5)

@@ -1,6 +1,4 @@
 import pytest
-from falconeri_cli.plain import clean, one_line
-from falconeri_cli.render import datum_description, job_description, jobs_table, timestamp
 
 from falconeri.states import DatumStatus, JobStatus
 from falconeri.wire.records import (
@@ -9,6 +7,8 @@ from falconeri.wire.records import (
     InputFile,
     JobDescription,
 )
+from falconeri_cli.plain import clean, one_line
+from falconeri_cli.render import datum_description, job_description, jobs_table, timestamp
 from tests.cli.records import AT, DATUM_ID, JOB_ID, datum, job
 
 LATER = AT.replace(microsecond=123456)

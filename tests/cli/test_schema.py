@@ -4,8 +4,8 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from falconeri_cli.schema import pipeline_schema, pipeline_schema_text
 
+from falconeri_cli.schema import pipeline_schema, pipeline_schema_text
 from tests.cli.command import ROOT, falconeri_command
 from tests.cli.specs import SPEC, spec_with
 

@@ -2,9 +2,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from falconeri_cli.spec_file import absolute, load_spec
 
 from falconeri.errors import BadRequest, InvalidArgument, InvalidSpec
+from falconeri_cli.spec_file import absolute, load_spec
 from tests.cli.specs import SPEC, spec_with, write_spec
 
 

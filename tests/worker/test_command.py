@@ -10,12 +10,12 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+
+from falconeri.errors import ClaimLost
 from falconeri_worker import command
 from falconeri_worker.command import CommandNotStarted, Finished, run
 from falconeri_worker.excerpt import KEEP_BYTES
 from falconeri_worker.stopping import Stop
-
-from falconeri.errors import ClaimLost
 
 ENV = {"PATH": os.environ["PATH"]}
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="uses a pidfd to watch")

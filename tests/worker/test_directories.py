@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from falconeri_worker.directories import empty, local_path, reset
 
 from falconeri.errors import InvalidInput
+from falconeri_worker.directories import empty, local_path, reset
 from tests.worker.user import as_a_user
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from falconeri_worker.excerpt import KEEP_BYTES, Excerpt, printable
 from hypothesis import given
 from hypothesis import strategies as st
+
+from falconeri_worker.excerpt import KEEP_BYTES, Excerpt, printable
 
 
 def excerpt_of(*chunks: bytes, keep_bytes: int = 8) -> str:

@@ -8,8 +8,6 @@ from contextlib import ExitStack, contextmanager
 from uuid import UUID, uuid4
 
 import pytest
-from falconeri_worker.heartbeat import Heartbeat
-from falconeri_worker.stopping import Stop
 
 from falconeri.client.retry import ONCE
 from falconeri.client.transport import Transport
@@ -17,6 +15,8 @@ from falconeri.client.work import WorkClient
 from falconeri.errors import ClaimLost, FalconeriError, JobNotFound, JobNotRunning
 from falconeri.states import JobStatus
 from falconeri.wire.work import Claim, WorkOrder
+from falconeri_worker.heartbeat import Heartbeat
+from falconeri_worker.stopping import Stop
 from tests.client.server import Reply, Seen, Server, of_json, serving
 
 ORDER = WorkOrder(

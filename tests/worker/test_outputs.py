@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+
 from falconeri_worker.directories import empty
 from falconeri_worker.outputs import OutputRefused, find_outputs
-
 from tests.worker.user import as_a_user
 
 

@@ -8,11 +8,11 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from falconeri_worker.main import main
-from falconeri_worker.settings import read_settings
 
 from falconeri import __version__
 from falconeri.errors import InvalidArgument
+from falconeri_worker.main import main
+from falconeri_worker.settings import read_settings
 
 JOB_ID = "0b3c2c1e-7d0e-4b8e-9b1c-3f6f0c7a9a11"
 

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Generator
 
 import pytest
-from falconeri_worker.stopping import Stop, Terminated, Termination
-from falconeri_worker.transfers import run_all
 
 from falconeri.errors import ClaimLost, JobNotRunning, ObjectNotFound
+from falconeri_worker.stopping import Stop, Terminated, Termination
+from falconeri_worker.transfers import run_all
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
-from falconeri_worker.waiting import Polled, Told, ToldOrPolled
 
 from falconeri.client.retry import ONCE
 from falconeri.client.transport import Transport
@@ -14,6 +13,7 @@ from falconeri.client.work import WorkClient
 from falconeri.errors import FalconeriError, JobNotFound, NotFound, Unavailable
 from falconeri.states import Verdict
 from falconeri.wire.work import WorkAnswer, WorkerIdentity
+from falconeri_worker.waiting import Polled, Told, ToldOrPolled
 from tests.client.server import in_turn, of_json, serving
 
 ENDED = WorkAnswer(Verdict.ENDED)
