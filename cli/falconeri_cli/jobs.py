@@ -17,6 +17,7 @@ from falconeri.wire import codec
 from falconeri.wire.records import Job, Progress
 from falconeri_cli.plain import one_line
 from falconeri_cli.progress import follow
+from falconeri_cli.signals import Stopped
 
 _BAR_EVERY_S = 1.0
 _QUIET_EVERY_S = 10.0
@@ -45,9 +46,14 @@ def wait_for_end(client: JobsClient, job: Job, *, as_json: bool) -> None:
 
     Raises:
         typer.Exit: It ended as error or canceled.
+        Stopped: By a signal; the job goes on.
     """
     hold_s = _BAR_EVERY_S if sys.stderr.isatty() else _QUIET_EVERY_S
-    last = follow(client.wait_for_job(job.id, hold_s=hold_s), lines=False)
+    try:
+        last = follow(client.wait_for_job(job.id, hold_s=hold_s), lines=False)
+    except Stopped:
+        typer.echo(f"falconeri: no longer waiting; {job.job_name} goes on", err=True)
+        raise
     if as_json:
         print_json(last)
     else:

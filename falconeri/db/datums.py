@@ -76,6 +76,7 @@ def complete_and_claim(
     Raises:
         DatumNotFound: ZF002, HTTP 404.
         ClaimLost: ZF003, HTTP 403.
+        InvalidInput: ZF009, HTTP 422: neither a success nor a failure with its class and message.
     """
     with conn.cursor(row_factory=record(Work)) as cursor:
         cursor.execute(

@@ -97,7 +97,11 @@ def copy_datums(conn: Connection, *, job_no: int, datums: Iterable[bytes]) -> in
 
 
 def start_job(conn: Connection, *, job_no: int) -> None:
-    """Open a new job for work. A job without datums is done at once."""
+    """Open a new job for work. A job without datums is done at once.
+
+    Raises:
+        InvalidInput: ZF009, HTTP 422: the datums are not numbered from 1 without gaps.
+    """
     conn.execute("select falconeri.start_job(%s)", (job_no,))
 
 

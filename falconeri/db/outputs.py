@@ -61,6 +61,7 @@ def settle_outputs(
     Raises:
         DatumNotFound: ZF002, HTTP 404.
         ClaimLost: ZF003, HTTP 403.
+        JobNotRunning: ZF004, HTTP 409.
         InvalidInput: ZF009, HTTP 422: a file of another datum.
     """
     conn.execute(

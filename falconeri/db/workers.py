@@ -47,7 +47,6 @@ def extend_leases(
 
     Raises:
         JobNotFound: ZF001, HTTP 404.
-        DatumNotFound: ZF002, HTTP 404.
     """
     with conn.cursor(row_factory=record(HeartbeatAnswer)) as cursor:
         cursor.execute(

@@ -20,7 +20,7 @@ from typing import Self
 
 from falconeri.errors import Conflict, Unavailable
 from falconeri.local._ports import HOST, free_ports, is_healthy, require_free
-from falconeri.local.postgres import PostgresUnavailable, Server, find_running
+from falconeri.local.keeper import PostgresKeeper
 from falconeri.local.state import LocalState, RunningStack
 from falconeri.local.supervisor import Supervised
 
@@ -61,8 +61,7 @@ class LocalStack:
         self.state = state
         self._workers = workers
         self._port = port
-        self._postgres: Server | None = None
-        self._processes: list[Supervised] = []
+        self._parts: list[Supervised | PostgresKeeper] = []
         self._teardown = contextlib.ExitStack()
         self._running: RunningStack | None = None
 
@@ -94,28 +93,22 @@ class LocalStack:
         )
         environment = self._environment(running, port, wait_port)
         self._migrate(environment)
-        self._start_falconerid("serve", environment, _SERVE_STOP_LIMIT_S)
+        serve = self._start_falconerid("serve", environment, _SERVE_STOP_LIMIT_S)
         self._start_falconerid("tasks", environment, _TASKS_STOP_LIMIT_S)
-        self._wait_until_ready(port)
+        self._wait_until_ready(serve, port)
         self._teardown.callback(self.state.withdraw)
         self.state.publish(running)
         self._running = running
 
     def check(self) -> None:
-        """Mend what the supervisors don't, and say if something can't be mended.
-
-        To be called every second or so while the stack is up.
+        """Say if a part can't be kept running; to be called every second or so.
 
         Raises:
             StackFailed: A part of it keeps dying.
         """
-        for process in self._processes:
-            if process.given_up.is_set():
-                raise _failed(process, "keeps dying")
-        if self._postgres is not None and find_running(self.state.postgres) is None:
-            port = self._postgres.address.port
-            self._postgres.stop()
-            self._start_embedded(port)
+        for part in self._parts:
+            if part.given_up.is_set():
+                raise _failed(part, "keeps dying")
 
     def stop(self) -> None:
         """Stop everything; workers first, so that each leaves its datum properly.
@@ -155,27 +148,16 @@ class LocalStack:
         """Start the embedded server, unless the environment names another one."""
         if url := os.environ.get("FALCONERI_DATABASE_URL"):
             return url
-        self._teardown.callback(self._stop_postgres)
-        return self._start_embedded(None).url
-
-    def _start_embedded(self, port: int | None) -> Server:
-        try:
-            self._postgres = Server.start(self.state.postgres, port=port)
-        except PostgresUnavailable as ex:
-            raise Unavailable(str(ex)) from ex
-        return self._postgres
-
-    def _stop_postgres(self) -> None:
-        if self._postgres is not None:
-            self._postgres.stop()
-            self._postgres = None
+        self._parts.append(keeper := PostgresKeeper(self.state.postgres))
+        self._teardown.callback(keeper.stop)
+        return keeper.start()
 
     def _environment(self, running: RunningStack, port: int, wait_port: int) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if k != "FALCONERI_PASSWORD"}
         return inherited | {
             "FALCONERI_CLUSTER": "local",
             "FALCONERI_DATABASE_URL": running.database_url,
-            "FALCONERI_LISTENHOST": HOST,
+            "FALCONERI_LISTEN_HOST": HOST,
             "FALCONERI_LOCAL_SLOTS": str(self._workers),
             "FALCONERI_PASSWORD_FILE": str(self.state.password_file),
             "FALCONERI_PORT": str(port),
@@ -200,33 +182,36 @@ class LocalStack:
             lines = answer.stderr.strip().splitlines()
             raise StackFailed("the database cannot be migrated", log_lines=lines[-5:])
 
-    def _start_falconerid(self, name: str, environment: dict[str, str], stop_s: float) -> None:
+    def _start_falconerid(
+        self, name: str, environment: dict[str, str], stop_s: float
+    ) -> Supervised:
         log = self.state.logs / f"{name}.log"
         if log.exists():
             log.replace(log.with_suffix(".log.1"))
         process = Supervised(
             f"falconerid {name}", _daemon(name), env=environment, cwd=self.state.path, log=log
         )
-        self._processes.append(process)
+        self._parts.append(process)
         self._teardown.callback(process.stop, stop_s)
         process.start()
+        return process
 
-    def _wait_until_ready(self, port: int) -> None:
+    def _wait_until_ready(self, serve: Supervised, port: int) -> None:
         deadline = time.monotonic() + _READY_LIMIT_S
         while not is_healthy(port):
-            for process in self._processes:
-                if process.deaths:  # a port or a setting: trying again would not help
-                    raise _failed(process, "did not start")
+            for part in self._parts:
+                if part.deaths:  # a port or a setting: trying again would not help
+                    raise _failed(part, "did not start")
             if time.monotonic() > deadline:
-                raise _failed(self._processes[0], f"is not ready in {_READY_LIMIT_S:.0f} s")
+                raise _failed(serve, f"is not ready in {_READY_LIMIT_S:.0f} s")
             time.sleep(_POLL_S)
 
 
-def _failed(process: Supervised, what: str) -> StackFailed:
+def _failed(part: Supervised | PostgresKeeper, what: str) -> StackFailed:
     return StackFailed(
-        f"{process.name} {what}",
-        detail=f"its log is {process.log}",
-        log_lines=process.log_tail(),
+        f"{part.name} {what}",
+        detail=f"its log is {part.log}",
+        log_lines=part.log_tail(),
     )
 
 

@@ -14,9 +14,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from falconeri.local.logs import last_lines
 
 _TIED = Path(__file__).with_name("_tied.py")
 _PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -71,13 +72,9 @@ class Supervised:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._thread.join()
 
-    def log_tail(self, lines: int = 5) -> list[str]:
+    def log_tail(self) -> list[str]:
         """The last lines that the program wrote."""
-        try:
-            with self.log.open(errors="replace") as file:
-                return [line.rstrip() for line in deque(file, maxlen=lines)]
-        except OSError:
-            return []
+        return last_lines(self.log)
 
     def _keep_alive(self) -> None:
         pauses = list(_PAUSES_S)

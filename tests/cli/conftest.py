@@ -5,13 +5,14 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from falconeri_cli.connection import find
 
+from falconeri_cli.connection import find
 from tests.cli.command import ARGV, environment, falconeri_command
 from tests.cli.processes import wait_until_nothing_is_left
 
@@ -45,18 +46,15 @@ def folder() -> Iterator[Path]:
 def stack() -> Iterator[Stack]:
     """A stack for all tests of a module."""
     made = _make_folder()
-    running = start_stack(made / "state")
-    yield running
-    running.process.send_signal(signal.SIGINT)
-    _, errors = running.process.communicate()
-    assert errors == "falconeri: stopped\n"
-    assert running.process.returncode == 0
+    with stack_up(made / "state") as running:
+        yield running
     wait_until_nothing_is_left(made)
     shutil.rmtree(made)
 
 
-def start_stack(state: Path) -> Stack:
-    """Start `falconeri local up` and return when it says that it is up."""
+@contextmanager
+def stack_up(state: Path) -> Generator[Stack]:
+    """`falconeri local up`, from when it says so until Ctrl-C or until somebody has stopped it."""
     process = subprocess.Popen(
         [*ARGV, "local", "up", "--port", str(_free_pair()), "--workers", "2"],
         env=environment({"FALCONERI_STATE": str(state)}),
@@ -65,10 +63,14 @@ def start_stack(state: Path) -> Stack:
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    if not process.stdout.readline().startswith("Falconeri is up at "):
-        pytest.fail(process.communicate()[1])
-    return Stack(state, process)
+    with process:
+        assert process.stdout is not None
+        if not process.stdout.readline().startswith("Falconeri is up at "):
+            pytest.fail(process.communicate()[1])
+        yield Stack(state, process)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "falconeri: stopped\n")
 
 
 def _make_folder() -> Path:

@@ -33,3 +33,14 @@ def wait_until_nothing_is_left(folder: Path) -> None:
     while left := processes_of(folder):
         assert time.monotonic() < deadline, f"still there: {left}"
         time.sleep(0.02)
+
+
+def has_connections(pid: int) -> bool:
+    """Whether a process has two sockets: a client that asked and now waits at the other port."""
+    links: list[str] = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            links.append(str(descriptor.readlink()))
+        except OSError:  # closed meanwhile
+            continue
+    return sum(link.startswith("socket:") for link in links) == 2

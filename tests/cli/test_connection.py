@@ -3,10 +3,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from falconeri_cli.connection import find
 
 from falconeri.errors import InvalidArgument, Unavailable
 from falconeri.local.state import LocalState, RunningStack
+from falconeri_cli.connection import find
 
 URL = "http://falconerid.example:8089/"
 STACK = RunningStack(

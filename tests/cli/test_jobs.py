@@ -1,6 +1,8 @@
 """The commands about jobs, against a real stack."""
 
 import json
+import signal
+import subprocess
 import urllib.request
 from base64 import b64encode
 from pathlib import Path
@@ -8,15 +10,19 @@ from typing import Any
 
 import pytest
 
+from tests.cli.command import ARGV, environment
 from tests.cli.conftest import Stack
-from tests.cli.processes import wait_until
+from tests.cli.processes import has_connections, wait_until
 from tests.cli.specs import COPY, WAIT, shell, write_inputs
 
 NAMES = ("a.txt", "b.txt", "c.txt")
 
 FAIL_ON_B = """
 echo trying
-if [ -e "${FALCONERI_PFS:-/pfs}"/in/b.txt ] && [ ! -e "$FOLDER/mended" ]; then echo oh no; exit 3; fi
+if [ -e "${FALCONERI_PFS:-/pfs}"/in/b.txt ] && [ ! -e "$FOLDER/mended" ]; then
+  echo oh no
+  exit 3
+fi
 echo x >>"$FOLDER/ran"
 """
 
@@ -94,6 +100,25 @@ def test_a_canceled_job_ends_and_is_not_done(stack: Stack, tmp_path: Path) -> No
     assert stack.command("job", "cancel", name).stdout == "canceled\n"
     waited = stack.command("job", "wait", name)
     assert (waited.returncode, waited.stdout) == (1, "canceled\n")
+
+
+@pytest.mark.usefixtures("inputs")
+def test_whoever_stops_waiting_does_not_stop_the_job(stack: Stack, tmp_path: Path) -> None:
+    name = stack.command("job", "run", "-", stdin=shell(WAIT, tmp_path)).stdout.strip()
+    wait_until((tmp_path / "began").exists)
+    with subprocess.Popen(
+        [*ARGV, "job", "wait", name],
+        env=environment({"FALCONERI_STATE": str(stack.state)}),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as waiting:
+        wait_until(lambda: has_connections(waiting.pid))
+        waiting.send_signal(signal.SIGINT)
+        _, err = waiting.communicate()
+    assert waiting.returncode == 130
+    assert err == f"falconeri: no longer waiting; {name} goes on\n"
+    (tmp_path / "go").touch()
+    assert stack.command("job", "wait", name).stdout == "done\n"
 
 
 def test_curl_can_do_the_same(stack: Stack) -> None:

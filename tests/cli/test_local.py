@@ -2,17 +2,20 @@
 
 import os
 import pty
+import re
 import signal
+import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from falconeri.local.state import LocalState
 from tests.cli.command import ARGV, environment, falconeri_command
-from tests.cli.conftest import start_stack
+from tests.cli.conftest import stack_up
 from tests.cli.processes import processes_of, wait_until, wait_until_nothing_is_left
 from tests.cli.specs import COPY, WAIT, shell, spec_with, write_inputs, write_spec
 
@@ -20,7 +23,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="looks for pr
 
 
 @contextmanager
-def running(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+def running(*arguments: str, folder: Path) -> Generator[subprocess.Popen[str]]:
     """A command with the folder's state, as a process; it is killed at the end."""
     with subprocess.Popen(
         [*ARGV, *arguments],
@@ -112,19 +115,20 @@ def test_the_next_stack_goes_on_with_an_unfinished_job(folder: Path) -> None:
         process.communicate()
     wait_until_nothing_is_left(folder)
     (folder / "go").touch()
-    stack = start_stack(folder / "state")
-    (name,) = stack.jobs()
-    assert stack.command("job", "wait", name).stdout == "done\n"
-    assert stack.command("local", "down").stdout == "stopped\n"
-    assert stack.process.wait() == 0
+    with stack_up(folder / "state") as stack:
+        (name,) = stack.jobs()
+        assert stack.command("job", "wait", name).stdout == "done\n"
     assert (folder / "out" / "a.txt").exists()
 
 
-@pytest.mark.parametrize("part", ["falconeri.daemon serve", "falconeri.daemon tasks", "-D "])
+@pytest.mark.parametrize(
+    "part", ["falconeri.daemon serve", "falconeri.daemon tasks", "postgres -D"]
+)
 def test_a_job_survives_the_death_of_a_part_of_the_stack(folder: Path, part: str) -> None:
     with running(*local_run(folder, WAIT), folder=folder) as process:
         wait_until((folder / "began").exists)
-        pid = min(pid for pid, argv in processes_of(folder).items() if part in argv)
+        begin = re.compile(rf"(\S*/python -P -m |\S*/){part}")
+        pid = min(pid for pid, argv in processes_of(folder).items() if begin.match(argv))
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: pid not in processes_of(folder))
         (folder / "go").touch()
@@ -134,33 +138,47 @@ def test_a_job_survives_the_death_of_a_part_of_the_stack(folder: Path, part: str
 
 
 def test_a_run_uses_the_stack_that_is_up_and_leaves_it_up(folder: Path) -> None:
-    stack = start_stack(folder / "state")
     write_inputs(folder, "a.txt")
-    answer = stack.command("local", "run", write_spec(folder, shell(COPY, folder)))
-    assert answer.returncode == 0
-    status = stack.command("local", "status")
-    assert (status.returncode, status.stdout.startswith("up at http://127.0.0.1:")) == (0, True)
+    with stack_up(folder / "state") as stack:
+        answer = stack.command("local", "run", write_spec(folder, shell(COPY, folder)))
+        assert answer.returncode == 0
+        assert stack.command("local", "status").stdout.startswith("up at http://127.0.0.1:")
+        assert stack.process.poll() is None
 
-    second = stack.command("local", "up")
-    assert second.returncode == 1
-    assert f"already up in {folder}/state" in second.stderr
 
-    assert stack.command("local", "down").returncode == 0
-    assert stack.process.wait() == 0
-    assert stack.command("local", "status").returncode == 1
-    assert stack.command("local", "down").returncode == 1
+def test_nobody_outside_this_machine_can_reach_a_stack(folder: Path) -> None:
+    with stack_up(folder / "state") as stack:
+        up = LocalState(stack.state).running_stack()
+        assert up is not None
+        for url in (up.url, up.wait_url, up.database_url):
+            parts = urlsplit(url)
+            assert parts.port is not None
+            socket.create_connection(("127.0.0.1", parts.port)).close()
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.2", parts.port)).close()
+
+
+def test_a_second_stack_is_refused_and_another_terminal_can_stop_the_first(folder: Path) -> None:
+    with stack_up(folder / "state") as stack:
+        second = stack.command("local", "up")
+        assert second.returncode == 1
+        assert f"already up in {folder}/state" in second.stderr
+        assert stack.command("local", "down").stdout == "stopped\n"
+        assert stack.process.wait() == 0
+        assert stack.command("local", "status").returncode == 1
+        assert stack.command("local", "down").returncode == 1
 
 
 def test_a_taken_port_is_named_with_the_way_out(folder: Path) -> None:
-    stack = start_stack(folder / "state")
-    port = stack.command("local", "status").stdout.partition("127.0.0.1:")[2].partition("/")[0]
-    other = falconeri_command("local", "up", "--port", port, FALCONERI_STATE=str(folder / "other"))
-    assert other.returncode == 1
-    assert f"port {port} cannot be used" in other.stderr
-    assert "--port" in other.stderr
-    assert not processes_of(folder / "other")
-    stack.command("local", "down")
-    stack.process.wait()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        answer = falconeri_command("local", "up", "--port", port, FALCONERI_STATE=f"{folder}/state")
+    assert answer.returncode == 1
+    assert f"port {port} cannot be used" in answer.stderr
+    assert "--port" in answer.stderr
+    assert answer.stderr.count("\n") == 1
 
 
 def test_a_stack_that_cannot_start_shows_the_last_lines_of_the_log(folder: Path) -> None:
@@ -181,9 +199,8 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(folder: Path) -> None:
     argv = [*ARGV, *local_run(folder, WAIT)]
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execve(
-            argv[0], argv, environment({"FALCONERI_STATE": f"{folder}/state", "TERM": "xterm"})
-        )
+        settings = {"FALCONERI_STATE": f"{folder}/state", "TERM": "xterm"}
+        os.execve(argv[0], argv, environment(settings))  # noqa: S606  (no shell is wanted)
     shown = b""
     while b"0/2 done" not in shown or not (folder / "began").exists():
         shown += os.read(terminal, 65536)

@@ -25,11 +25,11 @@ begin
     order by u.pod_name
   ) p;
   for v_waiter in
-    select u.pod_name, u.node_name from unnest(p_pod_names, p_node_names) u (pod_name, node_name)
+    select u.pod_name from unnest(p_pod_names) with ordinality u (pod_name, place) order by u.place
   loop
-    v_claim := falconeri._lock_slot(
-      v_job, v_waiter.pod_name, v_waiter.node_name, true, 0::smallint
-    );
+    select c.* into strict v_claim
+    from falconeri.workers w join falconeri.claims c using (worker_no)
+    where w.job_no = v_job.job_no and w.pod_name = v_waiter.pod_name and c.slot = 0;
     v_work := case
       when v_claim.seq is null then falconeri._take_datum(v_claim)
       else falconeri._held_work(v_claim.job_no, v_claim.seq, v_claim.attempt)

@@ -1,4 +1,4 @@
--- The datums of a job that ended as errors, in their order.
+-- The datums of a job that ended as errors, the first to fail first.
 -- Returns 0..p_limit rows.   Raises ZF001 job_not_found.   Locks: nothing.
 create function falconeri.list_failed_datums(p_job_id uuid, p_limit integer) returns table (
   id uuid, created_at timestamptz, updated_at timestamptz, status falconeri.datum_status, job_id uuid,
@@ -22,4 +22,4 @@ begin
 end
 $$;
 comment on function falconeri.list_failed_datums(uuid, integer)
-is 'The datums of a job that ended as errors, in their order.';
+is 'The datums of a job that ended as errors, the first to fail first.';

@@ -4,7 +4,7 @@
 -- Raises ZF002 datum_not_found, ZF003 claim_lost, ZF004 job_not_running, ZF005 output_clash (another
 -- datum of the job writes one of them), ZF006 outputs_mismatch (registered before, another set), ZF008
 -- output_busy (one is being deleted for an earlier attempt), ZF009 invalid_input (one named twice).
--- Locks: one claim, the rows of the files.
+-- Locks: one claim, its shard (KEY SHARE: the job can't be ended meanwhile), the rows of the files.
 create function falconeri.register_outputs(
   p_datum_id uuid, p_pod_name text, p_attempt integer, p_uris text[]
 ) returns table (
@@ -16,7 +16,7 @@ declare
   v_claim falconeri.claims := falconeri._lock_claim(p_datum_id, p_pod_name, p_attempt);
   v_known text[];
 begin
-  perform falconeri._require_running(v_claim.job_no);
+  perform falconeri._require_running(v_claim);
   select array_agg(f.uri) into v_known
   from falconeri.output_files f where f.job_no = v_claim.job_no and f.seq = v_claim.seq;
   if v_known is null then

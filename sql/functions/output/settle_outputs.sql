@@ -1,6 +1,7 @@
 -- Notes what became of the uploads of an attempt. The arrays are parallel; a repeat is fine.
--- Raises ZF002 datum_not_found, ZF003 claim_lost, ZF009 invalid_input for a file of another datum.
--- Locks: one claim, the rows of the files.
+-- Raises ZF002 datum_not_found, ZF003 claim_lost, ZF004 job_not_running, ZF009 invalid_input for a file
+-- of another datum.
+-- Locks: one claim, its shard (KEY SHARE: the job can't be ended meanwhile), the rows of the files.
 create function falconeri.settle_outputs(
   p_datum_id uuid, p_pod_name text, p_attempt integer, p_output_ids uuid[],
   p_statuses falconeri.output_status[], p_sizes_bytes bigint[], p_checksums text[]
@@ -10,6 +11,7 @@ declare
   v_claim falconeri.claims := falconeri._lock_claim(p_datum_id, p_pod_name, p_attempt);
   v_settled integer;
 begin
+  perform falconeri._require_running(v_claim);
   update falconeri.output_files f set
     status = u.status, size_bytes = u.size_bytes, checksum = u.checksum, updated_at = falconeri._now()
   from unnest(p_output_ids, p_statuses, p_sizes_bytes, p_checksums)

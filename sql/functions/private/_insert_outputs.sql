@@ -5,6 +5,7 @@ create function falconeri._insert_outputs(p_claim falconeri.claims, p_uris text[
 language plpgsql volatile set search_path = falconeri, pg_temp as $$
 declare
   v_uri text;
+  v_count integer;
 begin
   select u.uri into v_uri from unnest(p_uris) u (uri) group by u.uri having count(*) > 1 limit 1;
   if found then
@@ -12,18 +13,22 @@ begin
       detail = jsonb_build_object('uri', v_uri);
   end if;
 
+  insert into falconeri.output_files (job_no, seq, attempt, uri, created_at, updated_at)
+  select p_claim.job_no, p_claim.seq, p_claim.attempt, u.uri, falconeri._now(), falconeri._now()
+  from unnest(p_uris) u (uri) order by u.uri
+  on conflict (uri, job_no) do nothing;
+  get diagnostics v_count = row_count;
+  if v_count < cardinality(p_uris) then
+    perform falconeri._refuse_clash(p_claim, p_uris);
+  end if;
+
+  -- Only now: whoever gave one of these names up while we waited for it has asked for its deletion.
   delete from falconeri.deletions x where x.uri = any (p_uris) and x.taken_at is null;
   select x.uri into v_uri from falconeri.deletions x where x.uri = any (p_uris) limit 1;
   if found then
     raise exception using errcode = 'ZF008', message = 'output is being cleaned up',
       detail = jsonb_build_object('uri', v_uri);
   end if;
-
-  insert into falconeri.output_files (job_no, seq, attempt, uri, created_at, updated_at)
-  select p_claim.job_no, p_claim.seq, p_claim.attempt, u.uri, falconeri._now(), falconeri._now()
-  from unnest(p_uris) u (uri) order by u.uri
-  on conflict (uri, job_no) do nothing;
-  perform falconeri._refuse_clash(p_claim, p_uris);
 end
 $$;
 comment on function falconeri._insert_outputs(falconeri.claims, text[])

@@ -1,7 +1,7 @@
--- Looks whether one of these files belongs to another datum of the job.
--- Raises ZF005 output_clash, naming both datums.
+-- Says why not all of these files could be written down: one belongs to another datum of the job.
+-- Raises ZF005 output_clash, naming both datums; ZF008 output_busy if the other one has just given it up.
 create function falconeri._refuse_clash(p_claim falconeri.claims, p_uris text[]) returns void
-language plpgsql stable set search_path = falconeri, pg_temp as $$
+language plpgsql volatile set search_path = falconeri, pg_temp as $$
 declare
   v_other record;
 begin
@@ -16,7 +16,9 @@ begin
         'other_datum_id', falconeri._datum_id(p_claim.job_no, v_other.seq)
       );
   end if;
+  raise exception using errcode = 'ZF008', message = 'output is being cleaned up',
+    detail = jsonb_build_object('datum_id', falconeri._datum_id(p_claim.job_no, p_claim.seq));
 end
 $$;
 comment on function falconeri._refuse_clash(falconeri.claims, text[])
-is 'Looks whether one of these files belongs to another datum of the job.';
+is 'Says why not all of these files could be written down: one belongs to another datum of the job.';

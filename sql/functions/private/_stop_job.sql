@@ -9,6 +9,7 @@ language plpgsql volatile set search_path = falconeri, pg_temp as $$
 declare
   v_job_id uuid;
 begin
+  -- FOR UPDATE, so that registrations of output files (KEY SHARE) are waited for, too.
   perform from falconeri.shards s where s.job_no = p_job_no order by s.shard for update;
   select j.id into v_job_id from falconeri.jobs j
   where j.job_no = p_job_no and j.status = 'running' for no key update;

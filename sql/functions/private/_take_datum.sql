@@ -10,12 +10,12 @@ begin
   select s.* into v_shard from falconeri.shards s
   where s.job_no = p_claim.job_no and s.shard >= p_claim.shard
     and not s.halted and (s.requeued > 0 or s.next_seq <= s.last_seq)
-  order by s.shard limit 1 for update skip locked;
+  order by s.shard limit 1 for no key update skip locked;
   if not found then
     select s.* into v_shard from falconeri.shards s
     where s.job_no = p_claim.job_no and s.shard < p_claim.shard
       and not s.halted and (s.requeued > 0 or s.next_seq <= s.last_seq)
-    order by s.shard limit 1 for update skip locked;
+    order by s.shard limit 1 for no key update skip locked;
   end if;
   if not found then
     return falconeri._no_work(p_claim.job_no);

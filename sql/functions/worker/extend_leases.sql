@@ -20,7 +20,7 @@ begin
   where v_job.status <> 'running' or not exists (
     select from falconeri.workers w join falconeri.claims c using (worker_no)
     where w.job_no = v_job.job_no and w.pod_name = p_pod_name
-      and c.seq = (falconeri._datum_key(h.datum_id)).seq and c.attempt = h.attempt
+      and falconeri._datum_id(c.job_no, c.seq) = h.datum_id and c.attempt = h.attempt
   );
 end
 $$;

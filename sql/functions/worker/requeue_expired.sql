@@ -4,28 +4,23 @@
 -- Locks: claims (SKIP LOCKED), then their shards in order.
 create function falconeri.requeue_expired(p_limit integer) returns integer
 language plpgsql volatile set search_path = falconeri, pg_temp as $$
-declare
-  v_claim falconeri.claims;
-  v_count integer := 0;
 begin
-  for v_claim in
-    select c.*
-    from falconeri.jobs j
-    join falconeri.claims c on c.job_no = j.job_no and c.seq is not null
-    join falconeri.workers w on w.worker_no = c.worker_no and w.leased
-    left join falconeri.heartbeats h on h.worker_no = c.worker_no
-    where j.status = 'running'
-      -- After a crash of the database the heartbeats are gone: count from its start.
-      and greatest(c.claimed_at, h.at, pg_postmaster_start_time())
-        + make_interval(secs => j.lease_s) < falconeri._now()
-    order by c.job_no, c.shard, c.worker_no, c.slot
-    limit p_limit
-    for update of c skip locked
-  loop
-    perform falconeri._lose_claim(v_claim, 'lost_worker', 'the worker stopped sending heartbeats');
-    v_count := v_count + 1;
-  end loop;
-  return v_count;
+  return falconeri._lose_claims(
+    array(
+      select c
+      from falconeri.jobs j
+      join falconeri.claims c on c.job_no = j.job_no and c.seq is not null
+      join falconeri.workers w on w.worker_no = c.worker_no and w.leased
+      left join falconeri.heartbeats h on h.worker_no = c.worker_no
+      where j.status = 'running'
+        -- After a crash of the database the heartbeats are gone: count from its start.
+        and greatest(c.claimed_at, h.at, pg_postmaster_start_time())
+          + make_interval(secs => j.lease_s) < falconeri._now()
+      limit p_limit
+      for update of c skip locked
+    ),
+    'lost_worker', 'the worker stopped sending heartbeats'
+  );
 end
 $$;
 comment on function falconeri.requeue_expired(integer)

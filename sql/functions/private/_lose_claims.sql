@@ -1,0 +1,34 @@
+-- Ends the attempts of locked claims that their workers will not end, and frees the slots. What belongs
+-- to a job that was ended meanwhile is left alone.
+-- Returns how many.
+-- Locks: all their shards in order, before the first attempt ends: so no job can be ended half-way, and
+-- a job's row is only ever waited for by those who have all the shards that they need.
+create function falconeri._lose_claims(
+  p_claims falconeri.claims[], p_class falconeri.failure_class, p_message text
+) returns integer
+language plpgsql volatile set search_path = falconeri, pg_temp as $$
+declare
+  v_claim falconeri.claims;
+  v_count integer := 0;
+begin
+  perform from falconeri.shards s
+  where (s.job_no, s.shard) in (select c.job_no, c.shard from unnest(p_claims) c)
+  order by s.job_no, s.shard for no key update;
+
+  for v_claim in
+    select c.* from unnest(p_claims) c
+    join falconeri.shards s on s.job_no = c.job_no and s.shard = c.shard and s.open > 0
+  loop
+    perform falconeri._finish_attempt(
+      v_claim,
+      row('error', p_class, '', p_message, null, null, null, null, null, null, null)::falconeri.report,
+      false
+    );
+    perform falconeri._free_slot(v_claim);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end
+$$;
+comment on function falconeri._lose_claims(falconeri.claims[], falconeri.failure_class, text)
+is 'Ends the attempts of locked claims that their workers will not end, and frees the slots.';

@@ -1,0 +1,1 @@
+"""Checks of the sources that are programs of their own; `./run check` runs them."""

@@ -1,0 +1,108 @@
+"""The one place where the database's errors become ours."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from falconeri.db import datums, jobs
+from falconeri.db.pool import Database
+from falconeri.errors import FalconeriError, InvalidInput, JobNotFound, Unavailable
+from tests.conftest import Connect
+from tests.sql.factories import make_job
+from falconeri.wire.work import Report
+from falconeri.states import AttemptOutcome
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    database = Database(database_url, size=1, name="test")
+    yield database
+    database.close()
+
+
+def test_functions_error_is_ours_with_a_readable_detail(db: Database) -> None:
+    unknown = uuid4()
+
+    with pytest.raises(JobNotFound) as caught, db.connection() as conn:
+        jobs.describe_job(conn, job_id=unknown)
+
+    assert caught.value.message == "job not found"
+    assert caught.value.detail == f"job_id {unknown}"
+
+
+def test_text_that_postgres_cannot_keep_is_invalid_input(db: Database) -> None:
+    with db.connection() as conn:
+        job = make_job(conn, 1)
+        answer = datums.claim_datum(
+            conn, job_id=job.job_id, pod_name="p", node_name="n", leased=True
+        )
+    assert answer.claim is not None
+
+    with pytest.raises(InvalidInput), db.connection() as conn:
+        datums.complete_and_claim(
+            conn,
+            datum_id=answer.claim.datum_id,
+            pod_name="p",
+            attempt=1,
+            report=Report(outcome=AttemptOutcome.DONE, output="a\0b"),
+            claim_next=False,
+        )
+
+
+def test_defect_of_ours_is_an_internal_error(db: Database) -> None:
+    with pytest.raises(FalconeriError) as caught, db.connection() as conn:
+        conn.execute("select nonsense")
+
+    assert caught.value.code == "internal"
+    assert "42703" in caught.value.detail
+
+
+def test_transaction_is_undone_by_any_exception(db: Database) -> None:
+    class Mishap(Exception):
+        pass
+
+    with pytest.raises(Mishap), db.transaction() as conn:
+        make_job(conn)
+        raise Mishap
+
+    with db.connection() as conn:
+        assert jobs.list_jobs(conn) == []
+
+
+def test_broken_connections_are_replaced_unnoticed(db: Database, connect: Connect) -> None:
+    with db.connection() as conn:
+        pid = conn.info.backend_pid
+    connect().execute("select pg_terminate_backend(%s, 10000)", (pid,))
+
+    with db.connection() as conn:
+        assert jobs.list_jobs(conn) == []
+        assert conn.info.backend_pid != pid
+
+
+def test_connection_lost_in_the_middle_is_unavailable(db: Database, connect: Connect) -> None:
+    with pytest.raises(Unavailable), db.connection() as conn:
+        connect().execute("select pg_terminate_backend(%s, 10000)", (conn.info.backend_pid,))
+        conn.execute("select 1")
+
+
+def test_closed_pool_is_unavailable(database_url: str) -> None:
+    database = Database(database_url, size=1, name="test")
+    database.close()
+
+    with pytest.raises(Unavailable), database.connection():
+        pass
+
+
+def test_timestamps_leave_in_utc_without_a_zone(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute("set timezone = 'Asia/Tokyo'")
+        job = make_job(conn)
+        created = jobs.describe_job(conn, job_id=job.job_id).created_at
+        same = conn.execute(
+            "select (created_at at time zone 'UTC') from falconeri.jobs"
+        ).fetchone()
+
+    assert (created,) == same
+    assert created.tzinfo is None

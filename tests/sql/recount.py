@@ -1,0 +1,88 @@
+"""What must hold of a job at any moment, found by counting everything anew."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg.rows import dict_row
+
+from falconeri.db.jobs import NewJobKey
+
+_SHARDS = """
+select s.shard,
+  s.running = count(*) filter (where d.status = 'running')
+  and s.done = count(*) filter (where d.status = 'done')
+  and s.error = count(*) filter (where d.status = 'error')
+  and s.canceled = count(*) filter (where d.status = 'canceled')
+  and s.open = count(*) filter (where d.status in ('ready', 'running'))
+  and s.requeued + s.last_seq - s.next_seq + 1 = count(*) filter (where d.status = 'ready')
+  and s.requeued = (
+    select count(*) from falconeri.requeue r where r.job_no = s.job_no and r.shard = s.shard
+  )
+  and s.failed_attempts = (
+    select count(*) from falconeri.attempts a
+    where a.job_no = s.job_no and a.seq between s.first_seq and s.last_seq and a.outcome = 'error'
+  ) as right,
+  s.open
+from falconeri.shards s
+join falconeri.datum_states d on d.job_no = s.job_no and d.seq between s.first_seq and s.last_seq
+where s.job_no = %s and not (s.halted and s.open = 0)
+group by s.job_no, s.shard
+"""
+
+_STOPPED_SHARDS = """
+select s.shard from falconeri.shards s
+where s.job_no = %s and s.halted and s.open = 0 and (s.done, s.error, s.canceled) <> (
+  select count(*) filter (where d.status = 'done'), count(*) filter (where d.status = 'error'),
+    count(*) filter (where d.status = 'canceled')
+  from falconeri.datum_states d
+  where d.job_no = s.job_no and d.seq between s.first_seq and s.last_seq
+)
+"""
+
+_HELD_TWICE = """
+select seq from falconeri.claims where job_no = %s and seq is not null group by seq having count(*) > 1
+"""
+
+_GAPS = """
+select a.seq from falconeri.attempts a where a.job_no = %s
+group by a.seq having max(a.attempt) <> count(*) or min(a.attempt) <> 1
+"""
+
+_TOO_OFTEN = """
+select a.seq from falconeri.attempts a join falconeri.shards s
+  on s.job_no = a.job_no and a.seq between s.first_seq and s.last_seq
+where a.job_no = %s
+group by a.seq, s.max_tries, s.max_losses
+having count(*) filter (where falconeri._spends_a_try(a.failure_class)) > s.max_tries
+  or count(*) filter (where not falconeri._spends_a_try(a.failure_class)) > s.max_losses
+  or count(*) filter (where a.final) > 1
+"""
+
+_JOB = """
+select j.status, j.open_shards,
+  (select count(*) from falconeri.shards s where s.job_no = j.job_no and s.open > 0) as open_shards_found,
+  (select count(*) from falconeri.shards s where s.job_no = j.job_no and s.error + s.canceled > 0) as bad
+from falconeri.jobs j where j.job_no = %s
+"""
+
+
+def check(conn: psycopg.Connection, job: NewJobKey) -> None:
+    """Compare counters, claims, attempts and the job's end with a recount."""
+    # One snapshot for all of it: others may be at work.
+    with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute("set transaction isolation level repeatable read")
+        for shard in cursor.execute(_SHARDS, (job.job_no,)):
+            assert shard["right"], f"the counters of shard {shard['shard']} are wrong"
+        for wrong, query in (
+            ("counters of a stopped shard", _STOPPED_SHARDS),
+            ("datum held twice", _HELD_TWICE),
+            ("gap in the attempts", _GAPS),
+            ("more attempts than allowed", _TOO_OFTEN),
+        ):
+            assert cursor.execute(query.encode(), (job.job_no,)).fetchall() == [], wrong
+        found = cursor.execute(_JOB, (job.job_no,)).fetchone()
+        assert found is not None
+        assert found["open_shards"] == found["open_shards_found"]
+        assert (found["status"] == "running") == (found["open_shards"] > 0)
+        assert found["status"] != "done" or found["bad"] == 0
+        assert found["status"] == "done" or found["bad"] > 0 or found["open_shards"] > 0

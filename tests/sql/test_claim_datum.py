@@ -1,0 +1,186 @@
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from falconeri.db import datums, jobs
+from falconeri.errors import JobNotFound
+from falconeri.states import DatumStatus, FailureClass, Verdict
+from tests.conftest import Connect
+from tests.sql import recount
+from tests.sql.factories import (
+    ask,
+    claim,
+    complete,
+    datum,
+    datum_id,
+    failed,
+    make_job,
+    progress,
+    refused,
+    value,
+)
+from tests.sql.interleaving import blocked
+
+
+def test_claim_hands_out_the_datums_in_order(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 3)
+
+    held = [claim(conn, job, f"pod-{i}") for i in range(3)]
+
+    assert [h.datum_id for h in held] == [datum_id(conn, job, i) for i in (1, 2, 3)]
+    assert [h.attempt for h in held] == [1, 1, 1]
+    found = datum(conn, held[0].datum_id)
+    assert found.status is DatumStatus.RUNNING
+    assert (found.pod_name, found.node_name) == ("pod-0", "node-1")
+    assert found.attempted_run_count == 1
+
+
+def test_claim_of_a_pod_that_holds_a_datum_gets_it_again(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 3)
+    held = claim(conn, job)
+
+    assert claim(conn, job) == held
+    assert progress(conn, job).running == 1
+
+
+def test_each_slot_of_a_pod_holds_a_datum_of_its_own(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 3)
+    first, second = claim(conn, job, slot=0), claim(conn, job, slot=1)
+
+    assert first.datum_id != second.datum_id
+    assert claim(conn, job, slot=1) == second
+
+
+def test_claim_finds_nothing_while_others_hold_all(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    claim(conn, job)
+
+    assert ask(conn, job, "pod-2").verdict is Verdict.EMPTY
+
+
+def test_claim_goes_on_to_shards_before_and_after_its_own(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 4, shards=4)
+
+    held = {claim(conn, job, slot=i).datum_id for i in range(4)}
+
+    assert len(held) == 4
+    assert ask(conn, job, slot=4).verdict is Verdict.EMPTY
+
+
+def test_failed_datum_comes_before_fresh_ones_for_a_new_worker(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 3)
+    held = claim(conn, job)
+    complete(conn, held, report=failed())
+
+    again = claim(conn, job, "pod-2")
+
+    assert (again.datum_id, again.attempt) == (held.datum_id, 2)
+
+
+def test_claim_of_an_ended_job_is_told_so(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    complete(conn, claim(conn, job))
+
+    assert ask(conn, job).verdict is Verdict.ENDED
+    assert ask(conn, job, "pod-2").verdict is Verdict.ENDED
+
+
+def test_claim_of_a_canceled_job_does_not_get_its_old_datum_again(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+    claim(conn, job)
+    jobs.cancel_job(conn, job_id=job.job_id)
+
+    assert ask(conn, job).verdict is Verdict.ENDED
+
+
+def test_claim_of_an_unknown_job_is_refused(conn: psycopg.Connection) -> None:
+    with refused(JobNotFound):
+        datums.claim_datum(conn, job_id=uuid4(), pod_name="p", node_name="n", leased=True)
+
+
+def test_claim_skips_a_locked_shard(conn: psycopg.Connection, connect: Connect) -> None:
+    job = make_job(conn, 4, shards=2)
+    other = connect()
+    with other.transaction():
+        first = claim(other, job, "pod-2")
+        beside = claim(conn, job, "pod-4")  # would begin in the same shard
+
+    shards = conn.execute("select shard from falconeri.claims where seq is not null").fetchall()
+    assert len(set(shards)) == 2
+    assert first.datum_id != beside.datum_id
+
+
+def test_claim_says_busy_while_all_work_is_behind_locks(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 2)
+    other = connect()
+    with other.transaction():
+        claim(other, job, "pod-2")
+        assert ask(conn, job).verdict is Verdict.BUSY
+
+    assert ask(conn, job).verdict is Verdict.CLAIMED
+
+
+def test_claim_does_not_call_a_shard_without_work_busy(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 1)
+    claim(conn, job, "pod-2")
+    other = connect()
+    with other.transaction():
+        other.execute("select from falconeri.shards for update")
+        assert ask(conn, job).verdict is Verdict.EMPTY
+
+
+def test_two_requests_of_one_pod_at_once_get_one_datum(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 3)
+    claim(conn, job, "pod-2")  # the pod's row is not what is contended
+    other = connect()
+    other.execute("begin")
+    first = claim(other, job)
+    with blocked(conn, lambda: claim(conn, job)) as second:
+        other.execute("commit")
+
+    assert second.result() == first
+    recount.check(conn, job)
+
+
+def test_worker_of_one_slot_is_registered_once_by_two_first_requests(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 3)
+    other = connect()
+    other.execute("begin")
+    first = claim(other, job)
+    with blocked(conn, lambda: claim(conn, job)) as second:
+        other.execute("commit")
+
+    assert second.result() == first
+    assert value(conn, "select count(*) from falconeri.workers") == 1
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_every_datum_is_handed_out_exactly_once(conn: psycopg.Connection, count: int) -> None:
+    job = make_job(conn, count, shards=min(count, 3))
+    answers = [ask(conn, job, f"pod-{i}") for i in range(count + 1)]
+
+    held = {answer.claim.datum_id for answer in answers if answer.claim}
+    assert len(held) == count
+    assert answers[-1].verdict is Verdict.EMPTY
+
+
+def test_pod_thought_dead_is_alive_again_when_it_asks(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+    claim(conn, job)
+    conn.execute(
+        "select falconeri.requeue_lost(%s, 'pod-1', %s, 'gone')",
+        (job.job_id, FailureClass.EVICTED),
+    )
+    assert value(conn, "select count(*) from falconeri.workers where ended_at is null") == 0
+
+    assert claim(conn, job).attempt == 2
+    assert value(conn, "select count(*) from falconeri.workers where ended_at is null") == 1

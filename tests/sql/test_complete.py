@@ -1,0 +1,298 @@
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from falconeri.db import datums, jobs, workers
+from falconeri.errors import ClaimLost, DatumNotFound, InvalidInput
+from falconeri.states import AttemptOutcome, DatumStatus, FailureClass, JobStatus, Verdict
+from falconeri.wire.work import Claim, Report
+from tests.conftest import Connect
+from tests.sql import recount
+from tests.sql.factories import (
+    DONE,
+    ask,
+    claim,
+    complete,
+    datum,
+    failed,
+    make_job,
+    progress,
+    refused,
+    value,
+)
+from tests.sql.interleaving import blocked, notified
+
+
+def test_success_is_recorded_and_the_next_datum_handed_out(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+    held = claim(conn, job)
+
+    answer = complete(conn, held, claim_next=True)
+
+    assert answer.claim is not None
+    assert answer.claim.datum_id != held.datum_id
+    found = datum(conn, held.datum_id)
+    assert (found.status, found.output, found.error_message) == (
+        DatumStatus.DONE,
+        "all well",
+        None,
+    )
+    recount.check(conn, job)
+
+
+def test_report_is_kept_whole(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    report = Report(
+        outcome=AttemptOutcome.ERROR,
+        failure_class=FailureClass.OUT_OF_MEMORY,
+        output="…",
+        error_message="killed",
+        backtrace="trace",
+        exit_code=137,
+        signal=9,
+        bytes_in=2**40,
+        bytes_out=0,
+        cpu_s=1.5,
+        peak_memory_bytes=2**33,
+    )
+
+    complete(conn, claim(conn, job), report=report)
+
+    row = conn.execute(
+        """
+        select outcome, failure_class, output, error_message, backtrace, exit_code, signal,
+          bytes_in, bytes_out, cpu_s, peak_memory_bytes
+        from falconeri.attempts
+        """
+    ).fetchone()
+    assert row == (
+        *("error", "out_of_memory", "…", "killed", "trace"),
+        *(137, 9, 2**40, 0, 1.5, 2**33),
+    )
+
+
+def test_slot_stays_idle_when_no_next_datum_is_wanted(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+
+    answer = complete(conn, claim(conn, job), claim_next=False)
+
+    assert answer.verdict is Verdict.EMPTY
+    assert progress(conn, job).ready == 1
+
+
+def test_next_datum_may_come_from_another_shard(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2, shards=2)
+    answer = complete(conn, claim(conn, job), claim_next=True)
+
+    assert answer.claim is not None
+    assert complete(conn, answer.claim, claim_next=True).verdict is Verdict.ENDED
+
+
+def test_last_success_ends_the_job(conn: psycopg.Connection, connect: Connect) -> None:
+    job = make_job(conn, 1)
+    listener = connect()
+    listener.execute("listen falconeri_job")
+
+    assert complete(conn, claim(conn, job), claim_next=True).verdict is Verdict.ENDED
+
+    assert progress(conn, job).status is JobStatus.DONE
+    assert notified(listener) == [str(job.job_id)]
+    recount.check(conn, job)
+
+
+def test_successes_and_claims_notify_nobody(conn: psycopg.Connection, connect: Connect) -> None:
+    job = make_job(conn, 3)
+    listener = connect()
+    listener.execute("listen falconeri_job")
+
+    complete(conn, claim(conn, job), claim_next=True)
+
+    assert notified(listener) == []
+
+
+@pytest.mark.parametrize("claim_next", [True, False])
+def test_repeated_success_answers_what_the_slot_holds_now(
+    conn: psycopg.Connection, *, claim_next: bool
+) -> None:
+    job = make_job(conn, 3)
+    held = claim(conn, job)
+    first = complete(conn, held, claim_next=claim_next)
+
+    assert complete(conn, held, claim_next=claim_next) == first
+    assert progress(conn, job).done == 1
+    recount.check(conn, job)
+
+
+def test_repeat_without_an_attempts_number_is_fine(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+    held = claim(conn, job)
+    for _ in range(2):
+        datums.complete_and_claim(
+            conn,
+            datum_id=held.datum_id,
+            pod_name="pod-1",
+            attempt=None,
+            report=DONE,
+            claim_next=False,
+        )
+
+    assert progress(conn, job).done == 1
+
+
+def test_repeat_of_the_jobs_last_completion_is_told_that_it_ended(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    held = claim(conn, job)
+    complete(conn, held, claim_next=True)
+
+    assert complete(conn, held, claim_next=True).verdict is Verdict.ENDED
+
+
+def test_repeated_failure_is_counted_once(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1, max_tries=3)
+    held = claim(conn, job)
+    first = complete(conn, held, report=failed(), claim_next=True)
+
+    assert complete(conn, held, report=failed(), claim_next=True) == first
+    assert progress(conn, job).failed_attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("pod", "attempt_offset"), [("pod-2", 0), ("pod-1", 1)], ids=["other pod", "other attempt"]
+)
+def test_completion_of_anothers_attempt_is_refused(
+    conn: psycopg.Connection, pod: str, attempt_offset: int
+) -> None:
+    job = make_job(conn, 2)
+    held = claim(conn, job)
+    claim(conn, job, "pod-2")
+
+    with refused(ClaimLost):
+        complete(conn, Claim(held.datum_id, held.attempt + attempt_offset, held.inputs), pod)
+    assert progress(conn, job).running == 2
+
+
+def test_other_outcome_than_before_is_no_repeat(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+    held = claim(conn, job)
+    complete(conn, held)
+
+    with refused(ClaimLost):
+        complete(conn, held, report=failed())
+
+
+@pytest.mark.parametrize("report", [DONE, failed()], ids=["success", "failure"])
+def test_report_of_a_lost_attempt_is_refused(conn: psycopg.Connection, report: Report) -> None:
+    job = make_job(conn, 2)
+    held = claim(conn, job)
+    workers.requeue_lost(
+        conn,
+        job_id=job.job_id,
+        pod_name="pod-1",
+        failure_class=FailureClass.LOST_WORKER,
+        message="gone",
+    )
+
+    with refused(ClaimLost):
+        complete(conn, held, report=report)
+
+
+def test_completion_in_a_canceled_job_is_refused(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+    held = claim(conn, job)
+    jobs.cancel_job(conn, job_id=job.job_id)
+
+    with refused(ClaimLost):
+        complete(conn, held)
+    assert datum(conn, held.datum_id).status is DatumStatus.CANCELED
+
+
+@pytest.mark.parametrize("foreign", ["random", "beyond", "job"])
+def test_completion_of_no_datum_is_refused(conn: psycopg.Connection, foreign: str) -> None:
+    job = make_job(conn, 2)
+    unknown = {
+        "random": uuid4(),
+        "beyond": value(conn, "select falconeri._datum_id(%s, 3)", job.job_no),
+        "job": job.job_id,
+    }[foreign]
+
+    with refused(DatumNotFound):
+        complete(conn, Claim(unknown, 1, []))
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        Report(outcome=AttemptOutcome.CANCELED),
+        Report(outcome=AttemptOutcome.DONE, failure_class=FailureClass.COMMAND),
+        Report(outcome=AttemptOutcome.ERROR, error_message="no class"),
+        Report(outcome=AttemptOutcome.ERROR, failure_class=FailureClass.COMMAND),
+    ],
+    ids=["canceled", "failed success", "no class", "no message"],
+)
+def test_report_of_neither_success_nor_failure_is_refused(
+    conn: psycopg.Connection, report: Report
+) -> None:
+    job = make_job(conn, 1)
+    held = claim(conn, job)
+
+    with refused(InvalidInput):
+        complete(conn, held, report=report)
+    assert progress(conn, job).running == 1
+
+
+def test_two_completions_of_one_attempt_at_once_count_once(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 3)
+    held = claim(conn, job)
+    other = connect()
+    other.execute("begin")
+    first = complete(other, held, claim_next=True)
+    with blocked(conn, lambda: complete(conn, held, claim_next=True)) as second:
+        other.execute("commit")
+
+    assert second.result() == first
+    assert progress(conn, job).done == 1
+    recount.check(conn, job)
+
+
+def test_last_datums_of_two_shards_completed_at_once_end_the_job_once(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 2, shards=2)
+    one, two = claim(conn, job, "pod-1"), claim(conn, job, "pod-2")
+    other, listener = connect(), connect()
+    listener.execute("listen falconeri_job")
+    other.execute("begin")
+    assert complete(other, one, "pod-1", claim_next=True).verdict is Verdict.EMPTY
+    with blocked(conn, lambda: complete(conn, two, "pod-2", claim_next=True)) as second:
+        other.execute("commit")
+
+    assert second.result().verdict is Verdict.ENDED
+    assert notified(listener) == [str(job.job_id)]
+    assert progress(conn, job).status is JobStatus.DONE
+    recount.check(conn, job)
+
+
+def test_completions_in_two_shards_do_not_wait_for_each_other(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 4, shards=2)
+    one, two = claim(conn, job, "pod-1"), claim(conn, job, "pod-2")
+    other = connect()
+    with other.transaction():
+        complete(other, one, "pod-1", claim_next=True)
+        assert complete(conn, two, "pod-2", claim_next=True).claim
+
+    recount.check(conn, job)
+
+
+def test_end_of_the_job_is_seen_by_those_who_ask(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+    one, two = claim(conn, job, "pod-1"), claim(conn, job, "pod-2")
+    complete(conn, one, "pod-1")
+    assert ask(conn, job, "pod-3").verdict is Verdict.EMPTY
+    complete(conn, two, "pod-2")
+
+    assert ask(conn, job, "pod-3").verdict is Verdict.ENDED

@@ -1,0 +1,110 @@
+"""Objects that failed attempts leave behind: asked for, taken, given back, gone."""
+
+import psycopg
+
+from falconeri.db import outputs
+from falconeri.errors import OutputBusy
+from tests.conftest import Connect
+from tests.sql.factories import claim, complete, failed, make_job, refused, set_now
+from tests.sql.output_calls import A, B, deletions, register
+
+
+def test_failed_attempts_files_are_deleted_after_the_job(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1, max_tries=1)
+    held = claim(conn, job)
+    register(conn, held, [A])
+    complete(conn, held, report=failed())
+
+    taken = outputs.take_deletions(conn, limit=9)
+
+    assert [(d.uri, d.job_id) for d in taken] == [(A, job.job_id)]
+    assert taken[0].pipeline_spec == {"pipeline": {"name": "words"}}
+    assert outputs.take_deletions(conn, limit=9) == []
+    outputs.settle_deletion(conn, job_id=job.job_id, uri=A)
+    outputs.settle_deletion(conn, job_id=job.job_id, uri=A)
+    assert deletions(conn) == []
+
+
+def test_nothing_is_deleted_while_its_datum_may_still_write_it(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    held = claim(conn, job)
+    register(conn, held, [A])
+    complete(conn, held, report=failed())
+
+    assert outputs.take_deletions(conn, limit=9) == []
+
+
+def test_next_attempt_takes_the_name_back(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    held = claim(conn, job)
+    register(conn, held, [A, B])
+    complete(conn, held, report=failed())
+    assert deletions(conn) == [A, B]
+
+    again = claim(conn, job)
+    register(conn, again, [A])
+    complete(conn, again)
+
+    assert deletions(conn) == [B]
+    assert [d.uri for d in outputs.take_deletions(conn, limit=9)] == [B]
+
+
+def test_retried_job_takes_the_name_back(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1, max_tries=1)
+    held = claim(conn, job)
+    register(conn, held, [A])
+    complete(conn, held, report=failed())
+    again = claim(conn, make_job(conn, 1))
+    register(conn, again, [A])
+
+    assert deletions(conn) == []
+
+
+def test_object_that_another_job_wrote_is_not_deleted(conn: psycopg.Connection) -> None:
+    register(conn, claim(conn, make_job(conn, 1)), [A])
+    job = make_job(conn, 1, max_tries=1)
+    held = claim(conn, job)
+    register(conn, held, [A])
+    complete(conn, held, report=failed())
+
+    assert outputs.take_deletions(conn, limit=9) == []
+
+
+def test_name_that_is_being_deleted_is_busy(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1, max_tries=1)
+    held = claim(conn, job)
+    register(conn, held, [A])
+    complete(conn, held, report=failed())
+    outputs.take_deletions(conn, limit=9)
+    new = claim(conn, make_job(conn, 1))
+
+    with refused(OutputBusy):
+        register(conn, new, [A])
+    outputs.settle_deletion(conn, job_id=job.job_id, uri=A)
+    assert len(register(conn, new, [A])) == 1
+
+
+def test_two_babysitters_take_different_objects(conn: psycopg.Connection, connect: Connect) -> None:
+    job = make_job(conn, 1, max_tries=1)
+    held = claim(conn, job)
+    register(conn, held, [A, B])
+    complete(conn, held, report=failed())
+    other = connect()
+    with other.transaction():
+        first = outputs.take_deletions(other, limit=1)
+        second = outputs.take_deletions(conn, limit=9)
+
+    assert {d.uri for d in first} | {d.uri for d in second} == {A, B}
+    assert len(first) == len(second) == 1
+
+
+def test_object_of_a_dead_babysitter_is_taken_again(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1, max_tries=1)
+    held = claim(conn, job)
+    register(conn, held, [A])
+    complete(conn, held, report=failed())
+    outputs.take_deletions(conn, limit=9)
+
+    set_now(conn, in_s=601)
+
+    assert [d.uri for d in outputs.take_deletions(conn, limit=9)] == [A]

@@ -1,0 +1,136 @@
+"""What operators and the REST API see."""
+
+from uuid import uuid4
+
+import psycopg
+
+from falconeri.db import datums, jobs
+from falconeri.errors import DatumNotFound, JobNotFound
+from falconeri.states import DatumStatus, JobStatus
+from tests.sql.factories import (
+    claim,
+    complete,
+    datum,
+    datum_id,
+    failed,
+    make_job,
+    refused,
+    set_now,
+    value,
+)
+
+
+def test_fresh_datum_is_ready_and_never_tried(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1, max_tries=3)
+
+    found = datum(conn, datum_id(conn, job, 1))
+
+    assert (found.status, found.job_id) == (DatumStatus.READY, job.job_id)
+    assert (found.attempted_run_count, found.maximum_allowed_run_count) == (0, 3)
+    assert (found.pod_name, found.node_name, found.output, found.error_message) == (None,) * 4
+
+
+def test_unknown_datums_are_not_found(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    for unknown in (uuid4(), datum_id(conn, job, 2)):
+        with refused(DatumNotFound):
+            datums.describe_datum(conn, datum_id=unknown)
+        with refused(DatumNotFound):
+            datums.list_inputs(conn, datum_id=unknown)
+    with refused(DatumNotFound):
+        datums.find_job_of_datum(conn, datum_id=uuid4())
+    unknown_job = value(conn, "select falconeri._datum_id(%s, 1)", job.job_no + 1)
+    with refused(DatumNotFound):
+        datums.find_job_of_datum(conn, datum_id=unknown_job)
+
+
+def test_unknown_jobs_are_not_found(conn: psycopg.Connection) -> None:
+    with refused(JobNotFound):
+        jobs.describe_job(conn, job_id=uuid4())
+    with refused(JobNotFound):
+        jobs.job_progress(conn, job_id=uuid4())
+    with refused(JobNotFound):
+        jobs.find_job(conn, job_name="nobody-0123456789")
+    with refused(JobNotFound):
+        datums.list_running_datums(conn, job_id=uuid4(), limit=1)
+    with refused(JobNotFound):
+        datums.list_failed_datums(conn, job_id=uuid4(), limit=1)
+
+
+def test_job_is_found_by_its_name(conn: psycopg.Connection) -> None:
+    job = make_job(conn)
+    name = jobs.describe_job(conn, job_id=job.job_id).job_name
+
+    assert jobs.find_job(conn, job_name=name) == job.job_id
+
+
+def test_jobs_are_listed_newest_first(conn: psycopg.Connection) -> None:
+    first, second = make_job(conn), make_job(conn, 0)
+
+    listed = jobs.list_jobs(conn)
+
+    assert [(j.id, j.status) for j in listed] == [
+        (second.job_id, JobStatus.DONE),
+        (first.job_id, JobStatus.RUNNING),
+    ]
+    assert listed[0] == jobs.describe_job(conn, job_id=second.job_id)
+
+
+def test_job_of_a_datum_is_found(conn: psycopg.Connection) -> None:
+    make_job(conn)
+    job = make_job(conn)
+
+    assert datums.find_job_of_datum(conn, datum_id=datum_id(conn, job, 2)) == job.job_id
+
+
+def test_inputs_are_listed_in_the_order_of_the_spec(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    conn.execute(
+        """
+        update falconeri.datums set inputs = '[
+          {"uri": "s3://in/z", "local_path": "/pfs/z"}, {"uri": "s3://in/a", "local_path": "/pfs/a"}
+        ]'
+        """
+    )
+
+    files = datums.list_inputs(conn, datum_id=datum_id(conn, job, 1))
+
+    assert [(f.uri, f.local_path) for f in files] == [
+        ("s3://in/z", "/pfs/z"),
+        ("s3://in/a", "/pfs/a"),
+    ]
+    assert {(f.job_id, f.datum_id) for f in files} == {(job.job_id, datum_id(conn, job, 1))}
+    assert len({f.id for f in files}) == 2
+
+
+def test_running_datums_are_listed_the_longest_held_first(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 4)
+    held = [claim(conn, job, f"pod-{i}") for i in range(3)]
+    set_now(conn, in_s=10)
+    complete(conn, held[0], "pod-0")
+    claim(conn, job, "pod-0")
+
+    found = datums.list_running_datums(conn, job_id=job.job_id, limit=2)
+
+    assert [(d.id, d.pod_name) for d in found] == [
+        (held[1].datum_id, "pod-1"),
+        (held[2].datum_id, "pod-2"),
+    ]
+    jobs.cancel_job(conn, job_id=job.job_id)
+    assert datums.list_running_datums(conn, job_id=job.job_id, limit=9) == []
+
+
+def test_failed_datums_are_those_that_will_not_run_again(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 3, max_tries=2)
+    twice = claim(conn, job)
+    complete(conn, twice, report=failed())
+    complete(conn, claim(conn, job), report=failed())
+    once = claim(conn, job)
+    complete(conn, once, report=failed())
+
+    found = datums.list_failed_datums(conn, job_id=job.job_id, limit=9)
+
+    assert [(d.id, d.status, d.attempted_run_count) for d in found] == [
+        (twice.datum_id, DatumStatus.ERROR, 2)
+    ]
+    assert datums.list_failed_datums(conn, job_id=job.job_id, limit=0) == []

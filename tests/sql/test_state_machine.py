@@ -1,0 +1,190 @@
+"""Random histories of jobs against what must always hold."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import psycopg
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from falconeri.db import jobs, outputs, workers
+from falconeri.db.jobs import NewJobKey
+from falconeri.errors import ClaimLost, JobNotRunning, OutputBusy, OutputClash, OutputsMismatch
+from falconeri.states import DatumStatus, FailureClass, Verdict
+from falconeri.wire.work import Claim, Held, Report, WorkAnswer
+from tests.conftest import Connect
+from tests.sql import recount
+from tests.sql.factories import DONE, ask, complete, failed, make_job, progress
+
+PODS = st.sampled_from([("a", 0), ("a", 1), ("b", 0), ("c", 0)])
+REPORTS = st.sampled_from([DONE, DONE, *map(failed, FailureClass)])
+URIS = st.sets(st.sampled_from(["s3://out/1", "s3://out/2", "s3://out/3"]), max_size=2)
+REFUSALS = {
+    error.sqlstate: error
+    for error in (ClaimLost, JobNotRunning, OutputBusy, OutputClash, OutputsMismatch)
+}
+TERMINAL = (DatumStatus.DONE, DatumStatus.ERROR, DatumStatus.CANCELED)
+
+Attempt = tuple[str, Claim]
+
+
+class JobHistory(RuleBasedStateMachine):
+    """Pods claim, complete, die and repeat themselves in any order."""
+
+    conn: psycopg.Connection  # set by the test
+
+    attempts: Bundle[Attempt] = Bundle("attempts")
+
+    @initialize(
+        count=st.integers(1, 8),
+        shards=st.integers(1, 3),
+        max_tries=st.integers(1, 3),
+        max_losses=st.integers(1, 2),
+    )
+    def begin(self, count: int, shards: int, max_tries: int, max_losses: int) -> None:
+        self.conn.execute("reset falconeri.now")
+        self.job = make_job(
+            self.conn,
+            count,
+            shards=min(shards, count),
+            max_tries=max_tries,
+            max_losses=max_losses,
+        )
+        self.ended: dict[UUID, DatumStatus] = {}
+        self.seen: dict[tuple[UUID, int], str] = {}
+        self.later_s = 0
+
+    def _note(self, pod: str, answer: WorkAnswer) -> Attempt | None:
+        """An attempt is only ever one pod's, and numbers are not used again."""
+        assert answer.verdict is not Verdict.BUSY, "nobody else is there"
+        if answer.claim is None:
+            return None
+        key = (answer.claim.datum_id, answer.claim.attempt)
+        assert self.seen.setdefault(key, pod) == pod
+        assert answer.claim.datum_id not in self.ended
+        return pod, answer.claim
+
+    @rule(target=attempts, pod_slot=PODS)
+    def claim(self, pod_slot: tuple[str, int]) -> object:
+        pod, slot = pod_slot
+        found = self._note(pod, ask(self.conn, self.job, pod, slot=slot))
+        return multiple() if found is None else found
+
+    @rule(target=attempts, attempt=attempts, report=REPORTS, claim_next=st.booleans())
+    def complete(self, attempt: Attempt, report: Report, *, claim_next: bool) -> object:
+        pod, held = attempt
+        try:
+            answer = complete(self.conn, held, pod, report, claim_next=claim_next)
+        except psycopg.DatabaseError as ex:
+            assert ex.sqlstate == ClaimLost.sqlstate
+            return multiple()
+        found = self._note(pod, answer)
+        return multiple() if found is None else found
+
+    @rule(pod=st.sampled_from("abc"), failure_class=st.sampled_from(FailureClass))
+    def die(self, pod: str, failure_class: FailureClass) -> None:
+        workers.requeue_lost(
+            self.conn,
+            job_id=self.job.job_id,
+            pod_name=pod,
+            failure_class=failure_class,
+            message="dead",
+        )
+
+    @rule(attempt=attempts)
+    def give_a_sign_of_life(self, attempt: Attempt) -> None:
+        pod, held = attempt
+        workers.extend_leases(
+            self.conn,
+            job_id=self.job.job_id,
+            pod_name=pod,
+            held=[Held(held.datum_id, held.attempt)],
+        )
+
+    @rule(pass_s=st.sampled_from([1, 40, 90]), limit=st.integers(1, 4))
+    def expire(self, pass_s: int, limit: int) -> None:
+        self.later_s += pass_s
+        self.conn.execute(
+            "select set_config('falconeri.now', (now() + make_interval(secs => %s))::text, false)",
+            (self.later_s,),
+        )
+        assert workers.requeue_expired(self.conn, limit=limit) <= limit
+
+    @rule(attempt=attempts, uris=URIS)
+    def register(self, attempt: Attempt, uris: set[str]) -> None:
+        pod, held = attempt
+        try:
+            files = outputs.register_outputs(
+                self.conn,
+                datum_id=held.datum_id,
+                pod_name=pod,
+                attempt=held.attempt,
+                uris=sorted(uris),
+            )
+        except psycopg.DatabaseError as ex:
+            assert ex.sqlstate in REFUSALS
+        else:
+            assert {file.uri for file in files} == uris
+
+    @precondition(lambda self: len(self.seen) > 3)
+    @rule(really=st.integers(0, 4))
+    def cancel(self, really: int) -> None:
+        if really or progress(self.conn, self.job).status.finished:
+            return
+        jobs.cancel_job(self.conn, job_id=self.job.job_id)
+
+    @invariant()
+    def everything_adds_up(self) -> None:
+        recount.check(self.conn, self.job)
+
+    @invariant()
+    def what_has_ended_stays_ended(self) -> None:
+        now = states(self.conn, self.job)
+        for datum_id, status in self.ended.items():
+            assert now[datum_id] is status
+        self.ended = {key: status for key, status in now.items() if status in TERMINAL}
+
+    @invariant()
+    def only_running_or_done_datums_have_files(self) -> None:
+        orphans = self.conn.execute(
+            """
+            select f.uri from falconeri.output_files f
+            join falconeri.datum_states d using (job_no, seq)
+            where f.job_no = %s and d.status not in ('running', 'done')
+            """,
+            (self.job.job_no,),
+        ).fetchall()
+        assert orphans == []
+
+
+def states(conn: psycopg.Connection, job: NewJobKey) -> dict[UUID, DatumStatus]:
+    """The status of each datum."""
+    rows = conn.execute(
+        "select id, status::text from falconeri.datum_states where job_no = %s", (job.job_no,)
+    )
+    return {row[0]: DatumStatus(row[1]) for row in rows}
+
+
+def test_no_history_of_a_job_breaks_the_rules(connect: Connect) -> None:
+    JobHistory.conn = connect()
+
+    run_state_machine_as_test(  # pyright: ignore[reportUnknownMemberType]
+        JobHistory,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
