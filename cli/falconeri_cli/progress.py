@@ -15,6 +15,7 @@ from falconeri.errors import FalconeriError
 from falconeri.wire.records import Progress
 
 _LINE_EVERY_S = 5.0
+_SAME_LINE_EVERY_S = 60.0
 
 
 def follow(updates: Iterable[Progress], *, lines: bool) -> Progress:
@@ -60,14 +61,19 @@ def _nothing(_progress: Progress) -> None:
 
 
 def _line_printer() -> Callable[[Progress], None]:
-    next_at = time.monotonic() + _LINE_EVERY_S
+    """Print a line when it is news, and seldom when it isn't."""
+    printed_at = time.monotonic()
+    printed = ""
 
     def show(progress: Progress) -> None:
-        nonlocal next_at
-        if time.monotonic() < next_at or progress.status.finished:
+        nonlocal printed, printed_at
+        words = in_words(progress)
+        pause_s = _SAME_LINE_EVERY_S if words == printed else _LINE_EVERY_S
+        now = time.monotonic()
+        if now - printed_at < pause_s or progress.status.finished:
             return
-        next_at = time.monotonic() + _LINE_EVERY_S
-        typer.echo(f"{progress.job_name}: {in_words(progress)}", err=True)
+        printed, printed_at = words, now
+        typer.echo(f"{progress.job_name}: {words}", err=True)
 
     return show
 

@@ -25,6 +25,7 @@ class Stack:
 
     client: JobsClient
     directory: Path
+    state: Path
 
     def submit(self, command: str, *, datums: int = 1, **fields: object) -> Job:
         """Run a shell command over some files; `$1` is the directory for the test's own signals."""
@@ -68,7 +69,7 @@ def stack(local_stack: LocalStack) -> Generator[Stack]:
     running = local_stack.running
     client = JobsClient.connect(running.url, running.password, wait_url=running.wait_url)
     with _public_directory() as directory:
-        yield Stack(client, directory)
+        yield Stack(client, directory, local_stack.state.path)
 
 
 @contextmanager

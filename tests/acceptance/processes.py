@@ -1,4 +1,4 @@
-"""Finding and killing real processes by their command line."""
+"""Finding and killing a stack's real processes by their command line."""
 
 from __future__ import annotations
 
@@ -6,30 +6,23 @@ import os
 import signal
 from pathlib import Path
 
-
-def find(*words: str) -> list[int]:
-    """The processes whose command line has all these words."""
-    found: list[int] = []
-    for directory in Path("/proc").iterdir():
-        if directory.name.isdigit() and int(directory.name) != os.getpid():
-            try:
-                line = (directory / "cmdline").read_bytes().decode(errors="replace")
-            except OSError:
-                continue  # it has ended meanwhile
-            if all(word in line.split("\0") for word in words):
-                found.append(int(directory.name))
-    return found
+from tests.cli.processes import processes_of, wait_until
 
 
-def await_none(*words: str) -> None:
-    """Until all those processes have ended."""
-    while find(*words):
-        os.sched_yield()
+def find(folder: Path, words: str) -> set[int]:
+    """The processes of the stack (or test) in `folder` whose command line has these words."""
+    return {pid for pid, line in processes_of(folder).items() if words in line}
 
 
-def kill(*words: str) -> None:
+def kill(folder: Path, words: str) -> set[int]:
     """kill -9 whatever `find` finds, which must be something."""
-    pids = find(*words)
+    pids = find(folder, words)
     assert pids, f"no process with {words}"
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+    return pids
+
+
+def await_none(folder: Path, words: str = "") -> None:
+    """Until all those processes have ended."""
+    wait_until(lambda: not find(folder, words))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from falconeri.states import JobStatus
 from falconeri.wire.records import Job, Progress
 from tests.acceptance import processes
 from tests.acceptance.conftest import Stack
+from tests.cli.processes import wait_until
 
 WAIT_FOR_GO = """
 name=$(basename "$FALCONERI_PFS"/in/*)
@@ -19,8 +19,7 @@ cp "$FALCONERI_PFS"/in/* "$FALCONERI_PFS"/out/
 
 
 def await_file(path: Path) -> None:
-    while not path.exists():
-        os.sched_yield()
+    wait_until(path.exists)
 
 
 def go(stack: Stack) -> None:
@@ -38,24 +37,21 @@ def test_datum_of_a_killed_worker_is_run_again(stack: Stack) -> None:
     job = stack.submit(WAIT_FOR_GO)
     await_file(stack.directory / "started.0.txt")
 
-    processes.kill("falconeri_worker", str(job.id))
-    while stack.client.job_progress(job.id).failed_attempts == 0:
-        pass
+    processes.kill(stack.state, f"falconeri_worker {job.id}")
+    wait_until(lambda: stack.client.job_progress(job.id).failed_attempts)
     go(stack)
 
     assert check_done(stack, job, 1).failed_attempts == 1
     assert (stack.directory / "started.0.txt").read_text() == "1\n2\n"
-    processes.await_none("falconeri_worker", str(job.id))
+    processes.await_none(stack.state, f"falconeri_worker {job.id}")
 
 
 def test_killed_tasks_process_comes_back_and_so_do_its_workers(stack: Stack) -> None:
     job = stack.submit(WAIT_FOR_GO, datums=3)
     await_file(stack.directory / "started.0.txt")
 
-    (pid,) = processes.find("falconeri.daemon", "tasks")
-    processes.kill("falconeri.daemon", "tasks")
-    while processes.find("falconeri.daemon", "tasks") in ([], [pid]):
-        pass
+    killed = processes.kill(stack.state, "falconeri.daemon tasks")
+    wait_until(lambda: processes.find(stack.state, "falconeri.daemon tasks") - killed)
     go(stack)
 
     check_done(stack, job, 3)
@@ -65,7 +61,7 @@ def test_killed_server_comes_back_and_the_datum_in_work_is_not_run_again(stack: 
     job = stack.submit(WAIT_FOR_GO)
     await_file(stack.directory / "started.0.txt")
 
-    processes.kill("falconeri.daemon", "serve")
+    processes.kill(stack.state, "falconeri.daemon serve")
     go(stack)
 
     assert check_done(stack, job, 1).failed_attempts == 0
@@ -77,8 +73,8 @@ def test_canceled_job_stops_its_commands(stack: Stack) -> None:
 
     stack.client.cancel_job(job.id)
 
-    processes.await_none("falconeri_worker", str(job.id))
-    processes.await_none(str(stack.directory))
+    processes.await_none(stack.state, f"falconeri_worker {job.id}")
+    processes.await_none(stack.directory)
     progress = stack.client.job_progress(job.id)
     assert (progress.status, progress.canceled) == (JobStatus.CANCELED, 5)
     assert stack.outputs() == {}

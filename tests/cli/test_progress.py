@@ -1,7 +1,11 @@
+import itertools
+from collections.abc import Iterable
+
 import pytest
 
 from falconeri.errors import FalconeriError
 from falconeri.states import JobStatus
+from falconeri.wire.records import Progress
 from falconeri_cli.progress import follow, in_words, retries
 from tests.cli.records import progress
 
@@ -17,15 +21,33 @@ def test_following_nothing_is_an_error() -> None:
         follow([], lines=False)
 
 
+def lines_of(
+    updates: Iterable[Progress],
+    every_s: float,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> list[str]:
+    clock = itertools.count(0, every_s)
+    monkeypatch.setattr("falconeri_cli.progress.time.monotonic", lambda: next(clock))
+    follow(updates, lines=True)
+    return capsys.readouterr().err.splitlines()
+
+
 def test_off_a_terminal_there_is_at_most_a_line_every_few_seconds(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter(n / 2 for n in range(1000))
-    monkeypatch.setattr("falconeri_cli.progress.time.monotonic", lambda: next(clock))
-    follow([progress(done=n) for n in range(10)] * 3, lines=True)
-    lines = capsys.readouterr().err.splitlines()
-    assert 1 <= len(lines) <= 4
-    assert lines[0].startswith("book-words-a1b2c3d4e5: ")
+    updates = [progress(done=n) for n in range(30)]
+    lines = lines_of(updates, 0.5, capsys, monkeypatch)
+    assert lines == [
+        f"book-words-a1b2c3d4e5: {n}/10 done, 0 failed, 0 running" for n in (9, 19, 29)
+    ]
+
+
+def test_off_a_terminal_old_news_are_told_once_a_minute(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = lines_of([progress()] * 100, 2, capsys, monkeypatch)
+    assert len(lines) == 4
 
 
 def test_whoever_only_waits_off_a_terminal_gets_no_lines(

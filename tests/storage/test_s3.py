@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -315,6 +316,15 @@ def test_a_content_that_is_always_damaged_leaves_nothing(tmp_path: Path, instead
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture
+def sockets_of_s3transfer() -> Iterator[None]:
+    """Collect them within the test: s3transfer forgets to close the answers that broke off."""
+    yield
+    gc.collect()
+
+
+@pytest.mark.usefixtures("sockets_of_s3transfer")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_a_part_that_breaks_off_is_fetched_again(tmp_path: Path) -> None:
     with breaking_server(broken=3, instead=HALF) as server:
         storage = S3Storage(server.credentials, part_bytes=1500)
@@ -325,6 +335,8 @@ def test_a_part_that_breaks_off_is_fetched_again(tmp_path: Path) -> None:
     assert server.requests > len(CONTENT) / 1500
 
 
+@pytest.mark.usefixtures("sockets_of_s3transfer")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_a_part_that_always_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     with (
         breaking_server(broken=1000, instead=HALF) as server,
