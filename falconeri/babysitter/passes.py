@@ -7,10 +7,10 @@ the next. Called by `tasks`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import msgspec
@@ -30,7 +30,7 @@ from falconeri.wire.spec import Secret
 
 log = get_logger(__name__)
 
-GRACE = timedelta(seconds=10)
+GRACE_S = 10.0
 """How long a claim may be younger than our view of the cluster's workers."""
 
 BATCH = 100
@@ -42,7 +42,8 @@ class Babysitter:
 
     db: Database
     cluster: Cluster
-    password: str
+    password: str = field(repr=False)
+    began: float = field(default_factory=time.monotonic)
 
     def start_workers(self, job_id: UUID) -> None:
         """Start a job's workers if it still runs; a repeat is fine."""
@@ -109,9 +110,10 @@ class Babysitter:
         with self.db.connection() as conn:
             holders = db_workers.list_holders(conn)
         alive = self.cluster.live_workers()
-        limit = datetime.now(UTC).replace(tzinfo=None) - GRACE
+        # What was held before we began can't be news that our view of the cluster lacks.
+        grace_s = min(GRACE_S, time.monotonic() - self.began)
         for holder in holders:
-            if (holder.job_id, holder.pod_name) not in alive and holder.claimed_at < limit:
+            if (holder.job_id, holder.pod_name) not in alive and holder.held_s > grace_s:
                 with _isolated("requeue_orphan", pod_name=holder.pod_name):
                     self._requeue(
                         DeadWorker(

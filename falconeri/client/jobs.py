@@ -6,9 +6,10 @@ Called by the CLI; a method is a row of the REST API.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import UUID
 
-from falconeri.client.retry import BRIEF, ONCE
+from falconeri.client.retry import BRIEF, ONCE, ROLLOUT
 from falconeri.client.transport import Transport, waiting_url
 from falconeri.errors import Unavailable
 from falconeri.wire.records import (
@@ -148,7 +149,8 @@ class JobsClient:
         Raises:
             JobNotFound: There is none.
         """
-        waiting = self._waiting.but(timeout_s=hold_s + _HOLD_MARGIN_S)
+        patience = replace(ROLLOUT, deadline_s=hold_s + ROLLOUT.deadline_s)
+        waiting = self._waiting.but(timeout_s=hold_s + _HOLD_MARGIN_S, retries=patience)
         while True:
             # Each round has a deadline of its own, in which a lost connection is made anew.
             answer = waiting.fetch(

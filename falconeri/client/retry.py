@@ -45,5 +45,8 @@ ONCE = RetryPolicy(deadline_s=3600.0, tries=1)
 BRIEF = RetryPolicy(deadline_s=15.0, cap_s=4.0)
 """For a person who waits, or a program on its way out."""
 
+ROLLOUT = RetryPolicy(deadline_s=60.0, cap_s=4.0)
+"""For a person who waits long anyway: falconerid may be replaced meanwhile."""
+
 PATIENT = RetryPolicy(deadline_s=1200.0)
 """For a worker: falconerid may be away for twenty minutes before its work is lost."""

@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import UNSET
@@ -19,6 +18,8 @@ from falconeri.cluster.base import WorkersSpec
 from falconeri.cluster.local_secrets import copy_secret, read_secret
 from falconeri.errors import InvalidSpec, SecretNotFound
 from falconeri.wire.spec import Secret, Transform
+
+_DIRECTORY_SCHEME = "file://"
 
 _MACHINE = frozenset(
     (
@@ -62,10 +63,10 @@ def image_directory(image: str) -> Path | None:
     Raises:
         InvalidSpec: There is no such directory.
     """
-    parts = urlsplit(image)
-    if parts.scheme != "file":
+    # Raw, as the URIs of storage are: a `%` or `#` is part of the name.
+    if not image.startswith(_DIRECTORY_SCHEME):
         return None
-    directory = Path(unquote(parts.path))
+    directory = Path(image.removeprefix(_DIRECTORY_SCHEME))
     if not directory.is_absolute() or not directory.is_dir():
         raise InvalidSpec(detail=f"transform.image: {image} is no directory on this machine")
     return directory

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
@@ -20,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Holder(Struct, frozen=True):
-    """A pod that holds something of a running job, and since when (UTC)."""
+    """A pod that holds something of a running job, and for how many seconds, by the database."""
 
     job_id: UUID
     pod_name: str
-    claimed_at: datetime
+    held_s: float
 
 
 def register_worker(conn: Connection, *, job_id: UUID, pod_name: str, node_name: str) -> WorkOrder:

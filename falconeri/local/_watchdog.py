@@ -11,6 +11,7 @@ A program of its own, started as `python -I -S _watchdog.py OWNER_FD LOCK_FD UID
 It ends with the server, and with its exit status. Imports nothing of Falconeri.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 _FAST_SHUTDOWN_LIMIT_S = 30.0
+_PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         user=int(uid) if as_root else None,
         group=int(gid) if as_root else None,
         extra_groups=[] if as_root else None,
+        preexec_fn=_end_with_watchdog,  # noqa: PLW1509 - there is no other thread yet
     )
 
     def shut_down(_number: int, _frame: FrameType | None) -> None:
@@ -43,6 +46,12 @@ def main(arguments: Sequence[str]) -> int:
         signal.signal(ending, shut_down)
     threading.Thread(target=_end_with_owner, args=(int(owner_fd), server), daemon=True).start()
     return server.wait()
+
+
+def _end_with_watchdog() -> None:
+    """Have this process shut down also when the watchdog itself is killed. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
 
 
 def _end_with_owner(owner_fd: int, server: subprocess.Popen[bytes]) -> None:

@@ -13,7 +13,10 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 from uuid import UUID
 
+from msgspec import UNSET
+
 from falconeri.db import jobs as db_jobs
+from falconeri.errors import SecretNotFound
 from falconeri.log import get_logger
 from falconeri.pipeline.credentials import job_credentials
 from falconeri.pipeline.datums import plan_datums
@@ -44,6 +47,7 @@ def submit(services: Services, spec: PipelineSpec) -> UUID:
     def open_(uri: str) -> Storage:
         return open_storage(uri, job_credentials(spec.transform.secrets, uri, services.read_secret))
 
+    _require_secrets(services, spec)
     open_(spec.egress.uri)
     plan = _spooled(codec.encode(inputs) for inputs in plan_datums(spec.input, open_))
     with plan as lines, services.db.transaction() as conn:
@@ -61,6 +65,16 @@ def submit(services: Services, spec: PipelineSpec) -> UUID:
         db_jobs.start_job(conn, job_no=key.job_no)
     log.info("job_created", job_id=key.job_id, datums=count)
     return key.job_id
+
+
+def _require_secrets(services: Services, spec: PipelineSpec) -> None:
+    """Refuse a spec whose workers could never start."""
+    for secret in spec.transform.secrets:
+        if secret.optional is True:
+            continue
+        keys = services.read_secret(secret.name)
+        if secret.key is not UNSET and secret.key not in keys:
+            raise SecretNotFound(detail=f"the secret {secret.name!r} has no key {secret.key!r}")
 
 
 @contextmanager

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from falconeri.errors import SecretNotFound
 from falconeri.states import JobStatus
 from falconeri.wire.records import Job, Progress
 from tests.acceptance import processes
@@ -91,12 +94,19 @@ def test_job_over_its_time_ends_as_error_and_says_so(stack: Stack) -> None:
 
 
 def test_job_whose_workers_cannot_start_ends_and_says_why(stack: Stack) -> None:
-    transform = {
-        "cmd": ["true"],
-        "image": "none",
-        "secrets": [{"name": "nobody-made-it", "key": "K", "env_var": "V"}],
-    }
+    transform = {"cmd": ["true"], "image": "file:///nowhere"}
     job = stack.submit("", transform=transform)
 
     assert stack.wait(job).status is JobStatus.ERROR
-    assert "nobody-made-it" in (stack.client.get_job(job.id).error_message or "")
+    assert "file:///nowhere" in (stack.client.get_job(job.id).error_message or "")
+
+
+def test_job_whose_secret_is_missing_is_not_made(stack: Stack) -> None:
+    secret = {"name": "nobody-made-it", "key": "K", "env_var": "V"}
+    transform = {"cmd": ["true"], "image": "none", "secrets": [secret]}
+    before = stack.client.list_jobs()
+
+    with pytest.raises(SecretNotFound, match="nobody-made-it"):
+        stack.submit("", transform=transform)
+
+    assert stack.client.list_jobs() == before

@@ -100,8 +100,8 @@ def test_a_pod_is_told_who_and_where_it_is(tmp_path: Path) -> None:
 
 
 def test_an_image_that_is_a_directory_is_the_working_directory(tmp_path: Path) -> None:
-    (image := tmp_path / "my image").mkdir()
-    assert plan(tmp_path, image=f"file://{tmp_path}/my%20image").cwd == image
+    (image := tmp_path / "my image, 100%20#?").mkdir()
+    assert plan(tmp_path, image=f"file://{image}").cwd == image
 
 
 @pytest.mark.usefixtures("secret")

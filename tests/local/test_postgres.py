@@ -238,3 +238,14 @@ def test_user_id_without_a_name_gets_a_clear_message(
     _, errors = as_nobody(state, 54321).communicate("", timeout=LIMIT_S)
     assert "user id 54321 has no name" in errors
     assert len(errors.splitlines()) == 1
+
+
+def test_the_server_goes_with_its_watchdog_too(state: Path) -> None:
+    server = Server.start(state, durable=False)
+    pid = postmaster_pid(state)
+    parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+    os.kill(parent, signal.SIGKILL)
+
+    wait_until_gone(state)
+    server.stop()
