@@ -57,7 +57,11 @@ def connect(database_url: str) -> Iterator[Connect]:
     with ExitStack() as opened:
 
         def open_another() -> psycopg.Connection:
-            return opened.enter_context(psycopg.connect(database_url, autocommit=True))
+            # A wait that nobody meant fails its test instead of keeping it waiting.
+            options = "-c lock_timeout=30s"
+            return opened.enter_context(
+                psycopg.connect(database_url, autocommit=True, options=options)
+            )
 
         yield open_another
 

@@ -48,7 +48,7 @@ def check_json(content_type: str | None) -> None:
         )
 
 
-def body(req: falcon.Request, type_: type[T]) -> T:
+def body(req: falcon.Request, type_: type[T], *, unique_keys: bool = False) -> T:
     """Read and parse a request's body.
 
     Raises:
@@ -56,7 +56,7 @@ def body(req: falcon.Request, type_: type[T]) -> T:
         falcon.HTTPUnsupportedMediaType: Not said to be JSON.
     """
     check_json(req.content_type)
-    return codec.decode(req.bounded_stream.read(), type_)
+    return codec.decode(req.bounded_stream.read(), type_, unique_keys=unique_keys)
 
 
 def answer(resp: falcon.Response | falcon.asgi.Response, value: Any) -> None:  # noqa: ANN401

@@ -50,7 +50,7 @@ class Jobs(_JobResource):
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Create a job of a spec. Not idempotent."""
         exchange.caller(req).require_admin()
-        new = exchange.body(req, NewJob)
+        new = exchange.body(req, NewJob, unique_keys=True)
         self._answer_job(resp, submit.submit(self._services, new.job))
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:

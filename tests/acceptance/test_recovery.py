@@ -9,9 +9,9 @@ import pytest
 from falconeri.errors import SecretNotFound
 from falconeri.states import JobStatus
 from falconeri.wire.records import Job, Progress
-from tests.acceptance import processes
+from tests import processes
 from tests.acceptance.conftest import Stack
-from tests.cli.processes import wait_until
+from tests.processes import wait_until
 
 WAIT_FOR_GO = """
 name=$(basename "$FALCONERI_PFS"/in/*)
@@ -46,7 +46,7 @@ def test_datum_of_a_killed_worker_is_run_again(stack: Stack) -> None:
 
     assert check_done(stack, job, 1).failed_attempts == 1
     assert (stack.directory / "started.0.txt").read_text() == "1\n2\n"
-    processes.await_none(stack.state, f"falconeri_worker {job.id}")
+    wait_until(lambda: not processes.find(stack.state, f"falconeri_worker {job.id}"))
 
 
 def test_killed_tasks_process_comes_back_and_so_do_its_workers(stack: Stack) -> None:
@@ -76,8 +76,8 @@ def test_canceled_job_stops_its_commands(stack: Stack) -> None:
 
     stack.client.cancel_job(job.id)
 
-    processes.await_none(stack.state, f"falconeri_worker {job.id}")
-    processes.await_none(stack.directory)
+    wait_until(lambda: not processes.find(stack.state, f"falconeri_worker {job.id}"))
+    processes.wait_until_nothing_is_left(stack.directory)
     progress = stack.client.job_progress(job.id)
     assert (progress.status, progress.canceled) == (JobStatus.CANCELED, 5)
     assert stack.outputs() == {}

@@ -2,10 +2,12 @@
 
     python tests/checks/plpgsql.py [--skip-if-missing]
 
-It starts a throw-away PostgreSQL of this machine that has the extension, migrates it, and prints what
-the extension finds: wrong names and types, unused variables, casts that are not meant. As root on
-Debian it installs the extension if there is none. Exit status 1 means findings, 2 no extension.
+It starts a throw-away PostgreSQL of this machine that has the extension, migrates it, and prints
+what the extension finds: wrong names and types, unused variables, casts that are not meant. As root
+on Debian it installs the extension if there is none. Exit status: 1 findings, 2 no extension.
 """
+
+# ruff: noqa: T201 - a program, which prints
 
 from __future__ import annotations
 
@@ -91,19 +93,19 @@ def install() -> Binaries:
         CheckUnavailable: Not root, not Debian, or its packages don't have it.
     """
     advice = "install a PostgreSQL and its plpgsql_check (Debian: postgresql-NN-plpgsql-check)"
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+    if os.geteuid() != 0 or not Path("/usr/bin/apt-get").exists():
         raise CheckUnavailable(advice)
     package = _package()
     if package is None:
-        _apt("apt-get", "update", "-qq")
+        _apt_get("update")
         package = _package()
     if package is None:
         raise CheckUnavailable(f"no package of the extension is known to apt: {advice}")
     print(f"installing {package} ...", file=sys.stderr, flush=True)
-    arguments = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", package)
-    if not _apt(*arguments):
-        _apt("apt-get", "update", "-qq")  # the lists may be older than the archive
-        _apt(*arguments)
+    arguments = ("install", "-y", "--no-install-recommends", package)
+    if not _apt_get(*arguments):
+        _apt_get("update")  # the lists may be older than the archive
+        _apt_get(*arguments)
     binaries = find_binaries()
     if binaries is None:
         raise CheckUnavailable(f"apt-get could not install {package}: {advice}")
@@ -113,7 +115,7 @@ def install() -> Binaries:
 def _package() -> str | None:
     """The extension's package for the newest server that apt can get."""
     listed = subprocess.run(
-        ["apt-cache", "search", "--names-only", "^postgresql-[0-9]+-plpgsql-check$"],
+        ["/usr/bin/apt-cache", "search", "--names-only", "^postgresql-[0-9]+-plpgsql-check$"],
         capture_output=True,
         text=True,
         check=False,
@@ -123,7 +125,8 @@ def _package() -> str | None:
     return f"postgresql-{major}-plpgsql-check" if major >= MINIMUM_MAJOR else None
 
 
-def _apt(*argv: str) -> bool:
+def _apt_get(*arguments: str) -> bool:
+    argv = ["/usr/bin/apt-get", "-qq", *arguments]
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     return subprocess.run(argv, env=env, stdout=subprocess.DEVNULL, check=False).returncode == 0
 

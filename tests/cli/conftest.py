@@ -14,7 +14,7 @@ import pytest
 
 from falconeri_cli.connection import find
 from tests.cli.command import ARGV, environment, falconeri_command
-from tests.cli.processes import wait_until_nothing_is_left
+from tests.processes import wait_until_nothing_is_left
 
 
 @dataclass(frozen=True)

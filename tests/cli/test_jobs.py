@@ -12,8 +12,8 @@ import pytest
 
 from tests.cli.command import ARGV, environment
 from tests.cli.conftest import Stack
-from tests.cli.processes import has_connections, wait_until
 from tests.cli.specs import COPY, WAIT, shell, write_inputs
+from tests.processes import has_connections, wait_until
 
 NAMES = ("a.txt", "b.txt", "c.txt")
 

@@ -2,7 +2,6 @@
 
 import os
 import pty
-import re
 import signal
 import socket
 import subprocess
@@ -16,8 +15,8 @@ import pytest
 from falconeri.local.state import LocalState
 from tests.cli.command import ARGV, environment, falconeri_command
 from tests.cli.conftest import stack_up
-from tests.cli.processes import processes_of, wait_until, wait_until_nothing_is_left
 from tests.cli.specs import COPY, WAIT, shell, spec_with, write_inputs, write_spec
+from tests.processes import find, processes_of, wait_until, wait_until_nothing_is_left
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes in /proc")
 
@@ -127,8 +126,7 @@ def test_the_next_stack_goes_on_with_an_unfinished_job(folder: Path) -> None:
 def test_a_job_survives_the_death_of_a_part_of_the_stack(folder: Path, part: str) -> None:
     with running(*local_run(folder, WAIT), folder=folder) as process:
         wait_until((folder / "began").exists)
-        begin = re.compile(rf"(\S*/python -P -m |\S*/){part}")
-        pid = min(pid for pid, argv in processes_of(folder).items() if begin.match(argv))
+        pid = min(find(folder, part) - find(folder, "_watchdog.py"))
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: pid not in processes_of(folder))
         (folder / "go").touch()

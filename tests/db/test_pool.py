@@ -9,10 +9,10 @@ import pytest
 from falconeri.db import datums, jobs
 from falconeri.db.pool import Database
 from falconeri.errors import FalconeriError, InvalidInput, JobNotFound, Unavailable
+from falconeri.states import AttemptOutcome
+from falconeri.wire.work import Report
 from tests.conftest import Connect
 from tests.sql.factories import make_job
-from falconeri.wire.work import Report
-from falconeri.states import AttemptOutcome
 
 
 @pytest.fixture
@@ -63,9 +63,13 @@ def test_transaction_is_undone_by_any_exception(db: Database) -> None:
     class Mishap(Exception):
         pass
 
-    with pytest.raises(Mishap), db.transaction() as conn:
-        make_job(conn)
-        raise Mishap
+    def begin_and_fail() -> None:
+        with db.transaction() as conn:
+            make_job(conn)
+            raise Mishap
+
+    with pytest.raises(Mishap):
+        begin_and_fail()
 
     with db.connection() as conn:
         assert jobs.list_jobs(conn) == []
@@ -82,9 +86,13 @@ def test_broken_connections_are_replaced_unnoticed(db: Database, connect: Connec
 
 
 def test_connection_lost_in_the_middle_is_unavailable(db: Database, connect: Connect) -> None:
-    with pytest.raises(Unavailable), db.connection() as conn:
-        connect().execute("select pg_terminate_backend(%s, 10000)", (conn.info.backend_pid,))
-        conn.execute("select 1")
+    def lose_the_connection() -> None:
+        with db.connection() as conn:
+            connect().execute("select pg_terminate_backend(%s, 10000)", (conn.info.backend_pid,))
+            conn.execute("select 1")
+
+    with pytest.raises(Unavailable):
+        lose_the_connection()
 
 
 def test_closed_pool_is_unavailable(database_url: str) -> None:
@@ -100,9 +108,7 @@ def test_timestamps_leave_in_utc_without_a_zone(database_url: str) -> None:
         conn.execute("set timezone = 'Asia/Tokyo'")
         job = make_job(conn)
         created = jobs.describe_job(conn, job_id=job.job_id).created_at
-        same = conn.execute(
-            "select (created_at at time zone 'UTC') from falconeri.jobs"
-        ).fetchone()
+        same = conn.execute("select (created_at at time zone 'UTC') from falconeri.jobs").fetchone()
 
     assert (created,) == same
     assert created.tzinfo is None

@@ -17,7 +17,7 @@ import pytest
 from falconeri.storage import Credentials
 from falconeri.storage.s3_client import client_for
 from tests.cli.command import ROOT, environment, falconeri_command
-from tests.cli.processes import wait_until, wait_until_nothing_is_left
+from tests.processes import wait_until, wait_until_nothing_is_left
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -187,6 +187,7 @@ def test_bad_requests_are_told_apart(falconerid: Falconerid) -> None:
         (falconerid.call("POST", "/jobs", b"{"), 400),
         (falconerid.call("POST", "/jobs", b"\xff"), 400),
         (falconerid.call("POST", "/jobs", b"{}"), 422),
+        (falconerid.call("POST", "/jobs", b'{"job": 1, "job": 2}'), 422),
         (falconerid.call("POST", "/jobs", DEEP), 400),
     ):
         assert answer.status == status, answer.body

@@ -1,1 +1,1 @@
-"""The state machine in sql/, function by function: what it hands out, refuses, repeats and locks."""
+"""The state machine in sql/, function by function: what it gives, refuses, repeats, locks."""

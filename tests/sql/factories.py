@@ -34,7 +34,7 @@ def failed(failure_class: FailureClass = FailureClass.COMMAND) -> Report:
     )
 
 
-def make_job(  # noqa: PLR0913 - each matters to some test
+def make_job(
     conn: psycopg.Connection,
     count: int = 3,
     *,
@@ -173,7 +173,11 @@ def value(conn: psycopg.Connection, query: str, *args: object) -> Any:  # noqa: 
 def set_now(conn: psycopg.Connection, *, in_s: float) -> None:
     """Let time be so many seconds from now, for this connection and for ever."""
     conn.execute(
-        "select set_config('falconeri.now', (clock_timestamp() + make_interval(secs => %s))::text, false)",
+        """
+        select set_config(
+          'falconeri.now', (clock_timestamp() + make_interval(secs => %s))::text, false
+        )
+        """,
         (in_s,),
     )
 
@@ -181,7 +185,10 @@ def set_now(conn: psycopg.Connection, *, in_s: float) -> None:
 def deferred(conn: psycopg.Connection, job: NewJobKey) -> list[str]:
     """The names of the background tasks asked for on behalf of a job, in order."""
     rows = conn.execute(
-        "select task_name from procrastinate.procrastinate_jobs where args ->> 'job_id' = %s order by id",
+        """
+        select task_name from procrastinate.procrastinate_jobs
+        where args ->> 'job_id' = %s order by id
+        """,
         (str(job.job_id),),
     )
     return [row[0] for row in rows]

@@ -40,7 +40,8 @@ where s.job_no = %s and s.halted and s.open = 0 and (s.done, s.error, s.canceled
 """
 
 _HELD_TWICE = """
-select seq from falconeri.claims where job_no = %s and seq is not null group by seq having count(*) > 1
+select seq from falconeri.claims where job_no = %s and seq is not null
+group by seq having count(*) > 1
 """
 
 _GAPS = """
@@ -60,9 +61,10 @@ having count(*) filter (where falconeri._spends_a_try(a.failure_class)) > s.max_
 
 _JOB = """
 select j.status, j.open_shards,
-  (select count(*) from falconeri.shards s where s.job_no = j.job_no and s.open > 0) as open_shards_found,
-  (select count(*) from falconeri.shards s where s.job_no = j.job_no and s.error + s.canceled > 0) as bad
-from falconeri.jobs j where j.job_no = %s
+  count(*) filter (where s.open > 0) as open_shards_found,
+  count(*) filter (where s.error + s.canceled > 0) as bad
+from falconeri.jobs j left join falconeri.shards s using (job_no)
+where j.job_no = %s group by j.job_no
 """
 
 

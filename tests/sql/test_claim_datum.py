@@ -173,6 +173,22 @@ def test_every_datum_is_handed_out_exactly_once(conn: psycopg.Connection, count:
     assert answers[-1].verdict is Verdict.EMPTY
 
 
+def test_claim_overtaken_by_a_cancel_gets_nothing(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 3)
+    complete(conn, claim(conn, job))
+    other = connect()
+    other.execute("begin")
+    other.execute("select from falconeri.claims for update")
+    with blocked(conn, lambda: ask(conn, job)) as asked:  # has seen that the job runs
+        jobs.cancel_job(connect(), job_id=job.job_id)
+        other.execute("commit")
+
+    assert asked.result().verdict is Verdict.ENDED
+    recount.check(conn, job)
+
+
 def test_pod_thought_dead_is_alive_again_when_it_asks(conn: psycopg.Connection) -> None:
     job = make_job(conn, 2)
     claim(conn, job)

@@ -133,9 +133,7 @@ def test_two_hubs_with_the_same_pods_do_not_deadlock(
     query = "select pod_name, datum_id from falconeri.claim_datums(%s, %s, '{n,n}')"
     other.execute("begin")
     first = other.execute(query, (job.job_id, ["a", "b"])).fetchall()
-    with blocked(
-        conn, lambda: conn.execute(query, (job.job_id, ["b", "a"])).fetchall()
-    ) as second:
+    with blocked(conn, lambda: conn.execute(query, (job.job_id, ["b", "a"])).fetchall()) as second:
         other.execute("commit")
 
     assert sorted(first) == sorted(second.result())

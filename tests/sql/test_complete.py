@@ -172,6 +172,26 @@ def test_completion_of_anothers_attempt_is_refused(
     assert progress(conn, job).running == 2
 
 
+def test_failure_may_be_repeated_after_others_have_tried_again(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+    held = claim(conn, job)
+    complete(conn, held, report=failed())
+    complete(conn, claim(conn, job, "pod-2"), "pod-2")
+
+    assert complete(conn, held, report=failed()).verdict is Verdict.EMPTY
+    assert progress(conn, job).failed_attempts == 1
+
+
+def test_what_one_pod_has_completed_another_cannot_repeat(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+    held = claim(conn, job)
+    complete(conn, held)
+    claim(conn, job, "pod-2")
+
+    with refused(ClaimLost):
+        complete(conn, held, "pod-2")
+
+
 def test_other_outcome_than_before_is_no_repeat(conn: psycopg.Connection) -> None:
     job = make_job(conn, 2)
     held = claim(conn, job)

@@ -77,7 +77,10 @@ def test_enum_types_have_the_same_words(
 
 def test_no_enum_type_is_without_its_python_twin(conn: psycopg.Connection) -> None:
     count = conn.execute(
-        "select count(*) from pg_type where typtype = 'e' and typnamespace = 'falconeri'::regnamespace"
+        """
+        select count(*) from pg_type
+        where typtype = 'e' and typnamespace = 'falconeri'::regnamespace
+        """
     ).fetchone()
     enums = [e for e in vars(states).values() if isinstance(e, type) and issubclass(e, StrEnum)]
 
@@ -127,7 +130,9 @@ def test_comment_says_what_is_locked_and_wrapper_what_is_raised(file: Path) -> N
 def test_file_holds_one_function_of_its_own_name(file: Path) -> None:
     text = file.read_text()
 
-    assert re.findall(r"create (?:or replace )?function (\S+?)\(", text) == [f"falconeri.{file.stem}"]
+    assert re.findall(r"create (?:or replace )?function (\S+?)\(", text) == [
+        f"falconeri.{file.stem}"
+    ]
     assert (file.parent.name == "private") == file.stem.startswith("_")
 
 

@@ -173,9 +173,7 @@ def test_outputs_of_canceled_attempts_are_deleted_those_of_done_ones_kept(
     job = make_job(conn, 2)
     for pod, uri in (("pod-1", "s3://out/kept"), ("pod-2", "s3://out/gone")):
         held = claim(conn, job, pod)
-        outputs.register_outputs(
-            conn, datum_id=held.datum_id, pod_name=pod, attempt=1, uris=[uri]
-        )
+        outputs.register_outputs(conn, datum_id=held.datum_id, pod_name=pod, attempt=1, uris=[uri])
         if pod == "pod-1":
             complete(conn, held, pod)
 
@@ -226,7 +224,10 @@ def test_retry_copies_all_datums_that_are_not_done(conn: psycopg.Connection) -> 
     assert new.job_name != old.job_name
     retry_of = value(
         conn,
-        "select o.id from falconeri.jobs n join falconeri.jobs o on o.job_no = n.retry_of where n.id = %s",
+        """
+        select o.id from falconeri.jobs n join falconeri.jobs o on o.job_no = n.retry_of
+        where n.id = %s
+        """,
         new_id,
     )
     assert retry_of == job.job_id

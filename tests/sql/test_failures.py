@@ -12,6 +12,7 @@ from tests.sql.factories import (
     claim,
     complete,
     datum,
+    datum_id,
     failed,
     make_job,
     progress,
@@ -34,7 +35,7 @@ def test_failed_datum_is_requeued_until_its_tries_are_spent(
         recount.check(conn, job)
 
     assert ask(conn, job).verdict is Verdict.ENDED
-    assert datum(conn, held.datum_id).status is DatumStatus.ERROR
+    assert datum(conn, datum_id(conn, job, 1)).status is DatumStatus.ERROR
     found = progress(conn, job)
     assert (found.status, found.error, found.failed_attempts) == (JobStatus.ERROR, 1, 3)
 
@@ -49,7 +50,7 @@ def test_failures_not_its_own_have_a_limit_of_their_own(
         assert held.attempt == attempt
         complete(conn, held, report=failed(failure_class))
 
-    assert datum(conn, held.datum_id).status is DatumStatus.ERROR
+    assert datum(conn, datum_id(conn, job, 1)).status is DatumStatus.ERROR
     assert progress(conn, job).status is JobStatus.ERROR
     recount.check(conn, job)
 

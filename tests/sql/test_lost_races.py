@@ -1,6 +1,7 @@
 """Dead pods and live ones at the same datums at the same time."""
 
 import psycopg
+import pytest
 
 from falconeri.db import jobs, workers
 from falconeri.db.jobs import NewJobKey
@@ -177,4 +178,28 @@ def test_two_dead_pods_in_the_same_shards_do_not_deadlock(
 
     assert second.result() == 2
     assert progress(conn, job).error == 4
+    recount.check(conn, job)
+
+
+@pytest.mark.parametrize(
+    "query", ["requeue_lost(%s, 'pod-1', 'evicted', '')", "cancel_job(%s)", "watch_job(%s)"]
+)
+def test_shards_are_taken_in_ascending_order(
+    conn: psycopg.Connection, connect: Connect, query: str
+) -> None:
+    job = make_job(conn, 4, shards=2)
+    claim(conn, job, slot=0)
+    claim(conn, job, slot=1)
+    claim(conn, job, slot=2)
+    conn.execute("update falconeri.shards set open = open where shard = 0")  # now the last row
+    other, third = connect(), connect()
+    other.execute("begin")
+    other.execute("select from falconeri.shards where shard = 0 for update")
+    with blocked(
+        conn, lambda: conn.execute(b"select falconeri." + query.encode(), (job.job_id,))
+    ) as call:
+        third.execute("select from falconeri.shards where shard = 1 for update nowait")
+        other.execute("commit")
+
+    assert call.exception() is None
     recount.check(conn, job)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
-from collections.abc import Callable
 from uuid import UUID
 
 import psycopg
@@ -77,9 +77,7 @@ class Worker:
 
     def _work(self, held: Claim) -> WorkAnswer:
         report = self._report()
-        answer = self._insist(
-            lambda: complete(self.conn, held, self.pod, report, claim_next=True)
-        )
+        answer = self._insist(lambda: complete(self.conn, held, self.pod, report, claim_next=True))
         self.tally.note((held.datum_id, held.attempt, report.outcome))
         return answer
 
@@ -91,7 +89,9 @@ def kill_some(conn: psycopg.Connection, tally: Tally) -> None:
     """Kill one worker's connection each time the bell rings."""
     while True:
         with tally.bell:
-            tally.bell.wait_for(lambda: tally.over or len(tally.ends) >= KILL_EACH * (tally.killed + 1))
+            tally.bell.wait_for(
+                lambda: tally.over or len(tally.ends) >= KILL_EACH * (tally.killed + 1)
+            )
             if tally.over:
                 return
         conn.execute(

@@ -19,6 +19,7 @@ from tests.sql.factories import claim, complete, failed, make_job, refused, valu
 from tests.sql.interleaving import blocked
 from tests.sql.output_calls import A, B, deletions, register, registered, settle
 
+
 def test_registered_files_wait_for_their_upload(conn: psycopg.Connection) -> None:
     job = make_job(conn, 1)
     held = claim(conn, job)

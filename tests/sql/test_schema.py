@@ -17,7 +17,8 @@ with ours as (
   where c.relnamespace = 'falconeri'::regnamespace and c.relname !~ '^_?yoyo'
 ),
 lines (kind, owner, place, line) as (
-  select 1, t.typname, 0, format('enum %s: %s', t.typname, string_agg(e.enumlabel, ', ' order by e.enumsortorder))
+  select 1, t.typname, 0,
+    format('enum %s: %s', t.typname, string_agg(e.enumlabel, ', ' order by e.enumsortorder))
   from pg_type t join pg_enum e on e.enumtypid = t.oid
   where t.typnamespace = 'falconeri'::regnamespace
   group by t.typname
@@ -41,12 +42,15 @@ lines (kind, owner, place, line) as (
   where c.relkind in ('r', 'c')
   union all
   -- From version 18 on PostgreSQL counts each `not null` as a constraint, too.
-  select 3, c.relname, 10000, format('  constraint %s %s', k.conname, pg_get_constraintdef(k.oid, true))
+  select 3, c.relname, 10000,
+    format('  constraint %s %s', k.conname, pg_get_constraintdef(k.oid, true))
   from ours c join pg_constraint k on k.conrelid = c.oid where k.contype <> 'n'
   union all
   select 3, c.relname, 20000, '  ' || replace(pg_get_indexdef(i.indexrelid), 'INDEX', 'index')
   from ours c join pg_index i on i.indrelid = c.oid
-  where not exists (select from pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u'))
+  where not exists (
+    select from pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u')
+  )
 )
 select line from lines order by kind, owner collate "C", place, line collate "C"
 """

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
+    MultipleResults,
     RuleBasedStateMachine,
     initialize,
     invariant,
@@ -31,12 +32,12 @@ PODS = st.sampled_from([("a", 0), ("a", 1), ("b", 0), ("c", 0)])
 REPORTS = st.sampled_from([DONE, DONE, *map(failed, FailureClass)])
 URIS = st.sets(st.sampled_from(["s3://out/1", "s3://out/2", "s3://out/3"]), max_size=2)
 REFUSALS = {
-    error.sqlstate: error
-    for error in (ClaimLost, JobNotRunning, OutputBusy, OutputClash, OutputsMismatch)
+    error.sqlstate for error in (ClaimLost, JobNotRunning, OutputBusy, OutputClash, OutputsMismatch)
 }
 TERMINAL = (DatumStatus.DONE, DatumStatus.ERROR, DatumStatus.CANCELED)
 
 Attempt = tuple[str, Claim]
+NOTHING: MultipleResults[Attempt] = multiple()
 
 
 class JobHistory(RuleBasedStateMachine):
@@ -76,21 +77,24 @@ class JobHistory(RuleBasedStateMachine):
         return pod, answer.claim
 
     @rule(target=attempts, pod_slot=PODS)
-    def claim(self, pod_slot: tuple[str, int]) -> object:
+    def claim(self, pod_slot: tuple[str, int]) -> Attempt | MultipleResults[Attempt]:
         pod, slot = pod_slot
         found = self._note(pod, ask(self.conn, self.job, pod, slot=slot))
-        return multiple() if found is None else found
+        return NOTHING if found is None else found
 
     @rule(target=attempts, attempt=attempts, report=REPORTS, claim_next=st.booleans())
-    def complete(self, attempt: Attempt, report: Report, *, claim_next: bool) -> object:
+    def complete(
+        self, attempt: Attempt, report: Report, *, claim_next: bool
+    ) -> Attempt | MultipleResults[Attempt]:
         pod, held = attempt
         try:
             answer = complete(self.conn, held, pod, report, claim_next=claim_next)
         except psycopg.DatabaseError as ex:
-            assert ex.sqlstate == ClaimLost.sqlstate
-            return multiple()
+            if ex.sqlstate != ClaimLost.sqlstate:
+                raise
+            return NOTHING
         found = self._note(pod, answer)
-        return multiple() if found is None else found
+        return NOTHING if found is None else found
 
     @rule(pod=st.sampled_from("abc"), failure_class=st.sampled_from(FailureClass))
     def die(self, pod: str, failure_class: FailureClass) -> None:
@@ -133,7 +137,8 @@ class JobHistory(RuleBasedStateMachine):
                 uris=sorted(uris),
             )
         except psycopg.DatabaseError as ex:
-            assert ex.sqlstate in REFUSALS
+            if ex.sqlstate not in REFUSALS:
+                raise
         else:
             assert {file.uri for file in files} == uris
 
@@ -185,6 +190,6 @@ def test_no_history_of_a_job_breaks_the_rules(connect: Connect) -> None:
             max_examples=40,
             stateful_step_count=40,
             deadline=None,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[HealthCheck.too_slow],
         ),
     )

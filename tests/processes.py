@@ -1,5 +1,7 @@
 """Finds what a local stack has started, whoever its parent is by now, and waits for conditions."""
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +28,20 @@ def processes_of(folder: Path) -> dict[int, str]:
         except OSError:  # gone meanwhile, or another user's
             continue
     return found
+
+
+def find(folder: Path, words: str) -> set[int]:
+    """Those of them whose command line has these words."""
+    return {pid for pid, line in processes_of(folder).items() if words in line}
+
+
+def kill(folder: Path, words: str) -> set[int]:
+    """kill -9 whatever `find` finds, which must be something."""
+    pids = find(folder, words)
+    assert pids, f"no process with {words}"
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    return pids
 
 
 def wait_until_nothing_is_left(folder: Path) -> None:
