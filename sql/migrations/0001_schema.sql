@@ -39,6 +39,7 @@ create table falconeri.jobs (
   created_at timestamptz not null,
   updated_at timestamptz not null,
   finished_at timestamptz,
+  deleted_at timestamptz,
   pipeline_spec jsonb not null,
   command text[] not null,
   egress_uri text not null,
@@ -61,9 +62,11 @@ create table falconeri.jobs (
   constraint job_timeout_is_positive check (timeout_s > 0),
   constraint job_parallelism_is_not_negative check (parallelism >= 0),
   constraint job_is_finished_or_running check ((status = 'running') = (finished_at is null)),
+  constraint job_deleted_has_ended check (deleted_at is null or status <> 'running'),
   constraint job_open_shards_count_down check (open_shards between 0 and shard_count)
 ) with (fillfactor = 50);
 comment on table falconeri.jobs is 'One submitted pipeline spec.';
+comment on column falconeri.jobs.deleted_at is 'Nobody sees it since then; its rows go in batches, from the last datum.';
 comment on column falconeri.jobs.max_tries is 'Failures by the program''s own fault that a datum may have; reached, it is an error.';
 comment on column falconeri.jobs.max_losses is 'Failures that are not the program''s fault that a datum may have.';
 comment on column falconeri.jobs.lease_s is 'Seconds that a claim lasts without a heartbeat.';
@@ -95,20 +98,16 @@ create table falconeri.shards (
   watched boolean not null default false,
   taken_seq bigint,
   primary key (job_no, shard),
-  constraint shard_cursor_is_in_range check (next_seq between first_seq and last_seq + 1),
-  constraint shard_counters_are_not_negative check (
-    least(requeued, delayed, running, done, error, canceled, open) >= 0
+  -- PostgreSQL compiles each check anew for each statement: these two are worth their price.
+  constraint shard_open_counts_what_has_not_ended check (
+    open = requeued + delayed + running + last_seq + 1 - next_seq
   ),
   constraint shard_counters_add_up check (
-    requeued + delayed + running + done + error + canceled
-    = case when halted and open = 0 then last_seq - first_seq + 1 else next_seq - first_seq end
-  ),
-  constraint shard_open_is_what_has_not_ended check (
-    open + done + error + canceled = last_seq - first_seq + 1
+    open + done + error + canceled = last_seq + 1 - first_seq
   )
 ) with (fillfactor = 10);
 comment on table falconeri.shards is 'A range of a job''s datums: cursor over the fresh ones, counters of the others.';
-comment on column falconeri.shards.next_seq is 'The next datum never claimed so far; past last_seq when all were.';
+comment on column falconeri.shards.next_seq is 'The next datum never claimed so far; past last_seq when all were, or none ever will be.';
 comment on column falconeri.shards.open is 'Datums that have not ended: ready, delayed or running.';
 comment on column falconeri.shards.halted is 'Nothing is handed out: the job is paused or over.';
 comment on column falconeri.shards.watched is 'Somebody waits for work: notify when some becomes ready.';
@@ -207,8 +206,7 @@ create table falconeri.attempts (
   peak_memory_bytes bigint,
   primary key (job_no, seq, attempt),
   constraint attempt_failure_has_class_and_message check (
-    (outcome = 'error') = (failure_class is not null)
-    and (outcome <> 'error' or error_message is not null)
+    (outcome = 'error') = (failure_class is not null and error_message is not null)
   ),
   constraint attempt_success_is_final check (outcome <> 'done' or final)
 );

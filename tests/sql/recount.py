@@ -31,11 +31,14 @@ group by s.job_no, s.shard
 
 _STOPPED_SHARDS = """
 select s.shard from falconeri.shards s
-where s.job_no = %s and s.halted and s.open = 0 and (s.done, s.error, s.canceled) <> (
-  select count(*) filter (where d.status = 'done'), count(*) filter (where d.status = 'error'),
-    count(*) filter (where d.status = 'canceled')
-  from falconeri.datum_states d
-  where d.job_no = s.job_no and d.seq between s.first_seq and s.last_seq
+where s.job_no = %s and s.halted and s.open = 0 and (
+  (s.done, s.error, s.canceled) <> (
+    select count(*) filter (where d.status = 'done'), count(*) filter (where d.status = 'error'),
+      count(*) filter (where d.status = 'canceled')
+    from falconeri.datum_states d
+    where d.job_no = s.job_no and d.seq between s.first_seq and s.last_seq
+  )
+  or exists (select from falconeri.requeue r where r.job_no = s.job_no and r.shard = s.shard)
 )
 """
 

@@ -125,6 +125,38 @@ def test_it_takes_no_shard_before_it_has_all_claims(
     recount.check(conn, job)
 
 
+def test_it_takes_claims_in_the_order_of_their_pods_names(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 4)
+    for pod in ("b", "a"):
+        complete(conn, claim(conn, job, pod), pod)
+    other, third = connect(), connect()
+    lock = """
+        select from falconeri.claims c join falconeri.workers w using (worker_no)
+        where w.pod_name = %s for update of c nowait
+        """
+    other.execute("begin")
+    other.execute(lock, ("a",))
+    call = "select falconeri.claim_datums(%s, '{b,a}', '{n,n}')"
+    with blocked(conn, lambda: conn.execute(call, (job.job_id,)).fetchall()) as rows:
+        third.execute(lock, ("b",))
+        other.execute("commit")
+
+    assert len(rows.result()) == 2
+
+
+def test_rows_end_with_the_first_pod_that_gets_nothing(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+
+    rows = conn.execute(
+        "select pod_name, verdict::text from falconeri.claim_datums(%s, '{a,b,c}', '{n,n,n}')",
+        (job.job_id,),
+    ).fetchall()
+
+    assert rows == [("a", "claimed"), ("b", "empty")]
+
+
 def test_two_hubs_with_the_same_pods_do_not_deadlock(
     conn: psycopg.Connection, connect: Connect
 ) -> None:

@@ -108,3 +108,16 @@ def test_object_of_a_dead_babysitter_is_taken_again(conn: psycopg.Connection) ->
     set_now(conn, in_s=601)
 
     assert [d.uri for d in outputs.take_deletions(conn, limit=9)] == [A]
+
+
+def test_object_of_two_jobs_is_settled_for_each(conn: psycopg.Connection) -> None:
+    ended = [make_job(conn, 1, max_tries=1) for _ in range(2)]
+    held = [claim(conn, job) for job in ended]
+    for each in held:
+        register(conn, each, [A])
+    for each in held:
+        complete(conn, each, report=failed())
+
+    outputs.settle_deletion(conn, job_id=ended[0].job_id, uri=A)
+
+    assert [d.job_id for d in outputs.take_deletions(conn, limit=9)] == [ended[1].job_id]

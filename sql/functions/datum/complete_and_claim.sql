@@ -12,7 +12,7 @@ create function falconeri.complete_and_claim(
 language plpgsql volatile set search_path = falconeri, pg_temp as $$
 declare
   v_claim falconeri.claims := falconeri._find_claim(p_datum_id, p_pod_name, p_attempt);
-  v_taken bigint;
+  v_next falconeri.work;
 begin
   if not coalesce(
     case p_report.outcome
@@ -31,13 +31,10 @@ begin
     end if;
     perform falconeri._lock_claim(p_datum_id, p_pod_name, p_attempt);  -- raises
   end if;
-  v_taken := falconeri._finish_attempt(v_claim, p_report, p_claim_next);
-  if v_taken is not null then
-    return falconeri._hold(
-      v_claim, (v_claim.job_no, v_claim.shard, v_taken, 1, 0, 0, null)::falconeri.requeue
-    );
+  v_next := falconeri._finish_attempt(v_claim, p_report, p_claim_next);
+  if v_next.verdict is not null then
+    return v_next;
   end if;
-  perform falconeri._free_slot(v_claim);
   if not p_claim_next then
     return ('empty', null, null, null)::falconeri.work;
   end if;

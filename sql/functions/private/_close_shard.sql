@@ -1,7 +1,7 @@
 -- Counts one shard less; the last one ends the job, exactly once, without counting datums.
 -- Locks: the job's row (the caller holds one of its shards).
 create function falconeri._close_shard(p_job_no bigint) returns void
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile as $$
 declare
   v_open integer;
 begin

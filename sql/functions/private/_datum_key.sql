@@ -1,7 +1,7 @@
 -- The key in a datum's public id.
 -- Raises ZF002 datum_not_found for the id of anything else.
 create function falconeri._datum_key(p_datum_id uuid, out job_no bigint, out seq bigint)
-language plpgsql immutable parallel safe set search_path = falconeri, pg_temp as $$
+language plpgsql immutable parallel safe as $$
 declare
   v_hex text := replace(p_datum_id::text, '-', '');
 begin

@@ -5,7 +5,7 @@
 create function falconeri._end_job(
   p_job_no bigint, p_status falconeri.job_status, p_reason text
 ) returns void
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile as $$
 declare
   v_status falconeri.job_status := coalesce(
     p_status,

@@ -3,7 +3,7 @@
 -- Raises ZF002 datum_not_found for the id of anything else.   Locks: one claim.
 create function falconeri._find_claim(p_datum_id uuid, p_pod_name text, p_attempt integer)
 returns falconeri.claims
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile as $$
 declare
   v_key record := falconeri._datum_key(p_datum_id);
   v_claim falconeri.claims;

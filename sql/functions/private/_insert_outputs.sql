@@ -2,7 +2,7 @@
 -- names wait for each other instead of dead-locking.
 -- Raises ZF005 output_clash, ZF008 output_busy, ZF009 invalid_input.
 create function falconeri._insert_outputs(p_claim falconeri.claims, p_uris text[]) returns void
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile as $$
 declare
   v_uri text;
   v_count integer;

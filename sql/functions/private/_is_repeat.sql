@@ -4,7 +4,7 @@
 create function falconeri._is_repeat(
   p_datum_id uuid, p_pod_name text, p_attempt integer, p_report falconeri.report
 ) returns boolean
-language plpgsql stable set search_path = falconeri, pg_temp as $$
+language plpgsql stable as $$
 declare
   v_key record := falconeri._datum_key(p_datum_id);
   v_last record;

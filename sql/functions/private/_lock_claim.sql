@@ -2,7 +2,7 @@
 -- Raises ZF002 datum_not_found, ZF003 claim_lost.   Locks: one claim.
 create function falconeri._lock_claim(p_datum_id uuid, p_pod_name text, p_attempt integer)
 returns falconeri.claims
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile as $$
 declare
   v_claim falconeri.claims := falconeri._find_claim(p_datum_id, p_pod_name, p_attempt);
 begin

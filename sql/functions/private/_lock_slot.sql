@@ -3,7 +3,7 @@
 create function falconeri._lock_slot(
   p_job falconeri.jobs, p_pod_name text, p_node_name text, p_leased boolean, p_slot smallint
 ) returns falconeri.claims
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile as $$
 declare
   v_worker_no bigint := falconeri._worker_no(p_job, p_pod_name, p_node_name, p_leased);
   v_claim falconeri.claims;

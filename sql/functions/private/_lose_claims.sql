@@ -6,7 +6,7 @@
 create function falconeri._lose_claims(
   p_claims falconeri.claims[], p_class falconeri.failure_class, p_message text
 ) returns integer
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile as $$
 declare
   v_claim falconeri.claims;
   v_count integer := 0;
@@ -24,7 +24,6 @@ begin
       row('error', p_class, '', p_message, null, null, null, null, null, null, null)::falconeri.report,
       false
     );
-    perform falconeri._free_slot(v_claim);
     v_count := v_count + 1;
   end loop;
   return v_count;

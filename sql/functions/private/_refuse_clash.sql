@@ -1,7 +1,7 @@
 -- Says why not all of these files could be written down: one belongs to another datum of the job.
 -- Raises ZF005 output_clash, naming both datums; ZF008 output_busy if the other one has just given it up.
 create function falconeri._refuse_clash(p_claim falconeri.claims, p_uris text[]) returns void
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile as $$
 declare
   v_other record;
 begin

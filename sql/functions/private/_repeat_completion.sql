@@ -1,7 +1,7 @@
 -- The answer to a repeated completion: what the pod's slot 0 holds now, or a datum for it.
 create function falconeri._repeat_completion(p_datum_id uuid, p_pod_name text, p_claim_next boolean)
 returns falconeri.work
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile as $$
 declare
   v_worker record;
 begin

@@ -1,7 +1,7 @@
 -- Whether there is such a datum at all.
 -- Raises ZF002 datum_not_found.
 create function falconeri._require_datum(p_datum_id uuid) returns void
-language plpgsql stable set search_path = falconeri, pg_temp as $$
+language plpgsql stable as $$
 declare
   v_key record := falconeri._datum_key(p_datum_id);
 begin

@@ -1,11 +1,11 @@
 -- The job with this id, unlocked.
 -- Raises ZF001 job_not_found.
 create function falconeri._require_job(p_job_id uuid) returns falconeri.jobs
-language plpgsql stable set search_path = falconeri, pg_temp as $$
+language plpgsql stable as $$
 declare
   v_job falconeri.jobs;
 begin
-  select j.* into v_job from falconeri.jobs j where j.id = p_job_id;
+  select j.* into v_job from falconeri.jobs j where j.id = p_job_id and j.deleted_at is null;
   if not found then
     raise exception using errcode = 'ZF001', message = 'job not found',
       detail = jsonb_build_object('job_id', p_job_id);

@@ -2,7 +2,7 @@
 -- before the caller's transaction is: else what it writes would be missed by the clean-up.
 -- Raises ZF004 job_not_running.   Locks: the claim's shard FOR KEY SHARE, which only _stop_job minds.
 create function falconeri._require_running(p_claim falconeri.claims) returns void
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile as $$
 declare
   v_job record;
 begin

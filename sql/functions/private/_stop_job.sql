@@ -5,7 +5,7 @@
 create function falconeri._stop_job(
   p_job_no bigint, p_status falconeri.job_status, p_reason text
 ) returns boolean
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile as $$
 declare
   v_job_id uuid;
 begin
@@ -27,7 +27,8 @@ begin
   from falconeri.claims c where c.job_no = p_job_no and c.seq is not null;
   delete from falconeri.requeue r where r.job_no = p_job_no;
   update falconeri.shards s set
-    canceled = s.canceled + s.open, open = 0, requeued = 0, delayed = 0, running = 0, halted = true
+    canceled = s.canceled + s.open, open = 0, requeued = 0, delayed = 0, running = 0,
+    next_seq = s.last_seq + 1, halted = true
   where s.job_no = p_job_no;
   perform falconeri._end_job(p_job_no, p_status, p_reason);
   perform falconeri._defer_task(

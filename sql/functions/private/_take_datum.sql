@@ -2,7 +2,7 @@
 -- one, from the claim's last shard or the next that has any.
 -- Locks: one shard, found with SKIP LOCKED; never waits.
 create function falconeri._take_datum(p_claim falconeri.claims) returns falconeri.work
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile as $$
 declare
   v_shard falconeri.shards;
   v_again falconeri.requeue;
@@ -38,7 +38,12 @@ begin
     update falconeri.shards s set next_seq = s.next_seq + 1, running = s.running + 1
     where s.job_no = v_shard.job_no and s.shard = v_shard.shard;
   end if;
-  return falconeri._hold(p_claim, v_again);
+  update falconeri.claims c set
+    shard = v_again.shard, seq = v_again.seq, attempt = v_again.attempt,
+    tries_used = v_again.tries_used, losses_used = v_again.losses_used,
+    claimed_at = falconeri._now()
+  where c.worker_no = p_claim.worker_no and c.slot = p_claim.slot;
+  return falconeri._held_work(v_again.job_no, v_again.seq, v_again.attempt);
 end
 $$;
 comment on function falconeri._take_datum(falconeri.claims)

@@ -2,7 +2,7 @@
 create function falconeri._worker_no(
   p_job falconeri.jobs, p_pod_name text, p_node_name text, p_leased boolean
 ) returns bigint
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile as $$
 declare
   v_worker falconeri.workers;
 begin
