@@ -163,7 +163,7 @@ def test_no_function_is_without_a_file(conn: psycopg.Connection) -> None:
 
 
 def test_search_path_is_pinned_where_names_are_resolved_late(conn: psycopg.Connection) -> None:
-    """By the public functions, once: the private ones, called by them only, would pay for it again."""
+    """By the public functions, once: the private ones, called by them only, would pay again."""
     rows = conn.execute(
         """
         select p.proname from pg_proc p join pg_language l on l.oid = p.prolang
