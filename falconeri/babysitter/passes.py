@@ -171,3 +171,5 @@ def _isolated(step: str, **fields: object) -> Generator[None]:
         yield
     except FalconeriError as ex:
         log.warning("babysitter_step_failed", step=step, error=str(ex), **fields)
+    except Exception:
+        log.exception("babysitter_step_failed", step=step, **fields)

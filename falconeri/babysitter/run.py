@@ -16,7 +16,7 @@ from falconeri.babysitter.passes import Babysitter
 from falconeri.babysitter.tasks import QUEUE, make_tasks
 from falconeri.cluster.choice import open_cluster
 from falconeri.db.pool import Database
-from falconeri.errors import FalconeriError, Unavailable
+from falconeri.errors import Unavailable
 from falconeri.log import get_logger
 
 if TYPE_CHECKING:
@@ -95,6 +95,6 @@ class _Undertaker:
             self._called.clear()
             try:
                 babysitter.bury_dead()
-            except FalconeriError as ex:
+            except Exception:
                 # The next look_around finds them by the claims that they hold.
-                log.warning("bury_dead_failed", error=str(ex))
+                log.exception("bury_dead_failed")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -82,8 +82,8 @@ class Hub:
     async def run(self) -> None:
         """Serve until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen())
-            group.create_task(self._dispatch())
+            group.create_task(self._for_ever(self._listen))
+            group.create_task(self._for_ever(self._dispatch))
 
     def close(self) -> None:
         """Send all waiters away: they ask again, another falconerid."""
@@ -140,35 +140,35 @@ class Hub:
         self._dirty.update(job_ids)
         self._wake.set()
 
-    async def _listen(self) -> None:
+    async def _for_ever(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Begin again, with a new connection, whenever one is lost."""
         while True:
             try:
-                async with await self._connect("falconerid listen") as conn:
-                    await conn.execute("listen falconeri_job")
-                    while True:
-                        # Whatever happened before we listened, or was missed: look at everything.
-                        self._look_at(*self._rooms)
-                        async for notification in conn.notifies(timeout=SAFETY_S):
-                            self._look_at(UUID(notification.payload))
-                        await conn.execute("select 1")
+                await work()
             except psycopg.Error as ex:
-                log.warning("listen_lost", error=str(ex))
-                await asyncio.sleep(RECONNECT_S)
+                log.warning("hub_connection_lost", error=str(ex))
+            except Exception:
+                log.exception("hub_failed")
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _listen(self) -> None:
+        async with await self._connect("falconerid listen") as conn:
+            await conn.execute("listen falconeri_job")
+            while True:
+                # Whatever happened before we listened, or was missed: look at everything.
+                self._look_at(*self._rooms)
+                async for notification in conn.notifies(timeout=SAFETY_S):
+                    self._look_at(UUID(notification.payload))
+                await conn.execute("select 1")
 
     async def _dispatch(self) -> None:
         """One claim in flight at a time: the more wait, the larger the batches."""
-        while True:
-            try:
-                async with await self._connect("falconerid dispatch") as conn:
-                    while True:
-                        await self._wake.wait()
-                        self._wake.clear()
-                        while self._dirty:
-                            await self._serve(conn, next(iter(self._dirty)))
-            except psycopg.Error as ex:
-                log.warning("dispatch_lost", error=str(ex))
-                self._wake.set()
-                await asyncio.sleep(RECONNECT_S)
+        async with await self._connect("falconerid dispatch") as conn:
+            while True:
+                while self._dirty:
+                    await self._serve(conn, next(iter(self._dirty)))
+                self._wake.clear()
+                await self._wake.wait()
 
     async def _serve(self, conn: psycopg.AsyncConnection, job_id: UUID) -> None:
         """Give a job's waiters what there is. The job stays dirty if the database fails us."""
