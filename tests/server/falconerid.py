@@ -118,7 +118,7 @@ def running(database_url: str, state: Path) -> Generator[Falconerid]:
             _await_ready(process)
             yield Falconerid(process, port, wait_port, database_url)
         finally:
-            process.kill()
+            process.terminate()
 
 
 def _await_ready(process: subprocess.Popen[bytes]) -> None:

@@ -1,0 +1,174 @@
+"""What the babysitter finds, with a real database and a real local cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from falconeri.babysitter.passes import Babysitter
+from falconeri.cluster.local import LocalCluster
+from falconeri.db import datums, jobs, outputs
+from falconeri.db.pool import Database
+from falconeri.states import JobStatus
+from falconeri.tokens import make_token
+from falconeri.wire.work import Claim
+from tests.cluster.factories import eventually, shell
+from tests.sql.factories import failed
+
+PASSWORD = "secret"
+SPEC = {"transform": {"cmd": ["true"], "image": "none", "secrets": []}}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[LocalCluster]:
+    """Its workers only write their token and wait."""
+    script = 'cp "$FALCONERI_PASSWORD_FILE" "$FALCONERI_SCRATCH/../token"; exec sleep 1000'
+    with LocalCluster(
+        tmp_path, slots=2, worker_environment={}, worker_command=shell(script), sandbox=False
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def babysitter(database_url: str, cluster: LocalCluster) -> Iterator[Babysitter]:
+    db = Database(database_url, size=2, name="babysitter")
+    yield Babysitter(db, cluster, PASSWORD)
+    db.close()
+
+
+def make_job(conn: psycopg.Connection, *, max_tries: int = 1, timeout_s: int | None = None) -> UUID:
+    with conn.transaction():
+        key = jobs.create_job(
+            conn,
+            pipeline_name="words",
+            pipeline_spec=SPEC,
+            command=["true"],
+            egress_uri="file:///out/",
+            parallelism=2,
+            max_tries=max_tries,
+            timeout_s=timeout_s,
+        )
+        jobs.copy_datums(conn, job_no=key.job_no, datums=[b"[]"])
+        jobs.start_job(conn, job_no=key.job_no)
+    return key.job_id
+
+
+def claim(conn: psycopg.Connection, job_id: UUID, pod: str = "pod") -> Claim:
+    answer = datums.claim_datum(conn, job_id=job_id, pod_name=pod, node_name="n", leased=True)
+    assert answer.claim
+    return answer.claim
+
+
+def leave_behind(conn: psycopg.Connection, *uris: str) -> UUID:
+    """End a job as an error whose only attempt had registered these files."""
+    job_id = make_job(conn)
+    held = claim(conn, job_id)
+    outputs.register_outputs(
+        conn, datum_id=held.datum_id, pod_name="pod", attempt=1, uris=list(uris)
+    )
+    datums.complete_and_claim(
+        conn, datum_id=held.datum_id, pod_name="pod", attempt=1, report=failed(), claim_next=False
+    )
+    return job_id
+
+
+def deletions(conn: psycopg.Connection) -> list[str]:
+    return [row[0] for row in conn.execute("select uri from falconeri.deletions order by uri")]
+
+
+def test_running_job_gets_workers_with_its_token_and_an_ended_one_loses_them(
+    babysitter: Babysitter, cluster: LocalCluster, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    job_id = make_job(conn)
+
+    babysitter.look_around()
+    eventually(lambda: [*tmp_path.glob("pods/*/token")], what="a worker")
+    (token,) = tmp_path.glob("pods/*/token")
+    assert token.read_text() == make_token(PASSWORD, job_id)
+
+    jobs.cancel_job(conn, job_id=job_id)
+    babysitter.look_around()
+    assert cluster.running_jobs() == set()
+    assert cluster.live_workers() == set()
+
+
+def test_datum_of_a_pod_that_does_not_exist_is_given_back(
+    babysitter: Babysitter, conn: psycopg.Connection
+) -> None:
+    held = claim(conn, job_id := make_job(conn, max_tries=2), "a-pod-of-an-earlier-life")
+    babysitter.began -= 3600
+    conn.execute("update falconeri.claims set claimed_at = claimed_at - interval '1 minute'")
+
+    babysitter.look_around()
+
+    again = claim(conn, job_id, "another-pod")
+    assert (again.datum_id, again.attempt) == (held.datum_id, 2)
+
+
+def test_datum_claimed_a_moment_ago_is_left_alone(
+    babysitter: Babysitter, conn: psycopg.Connection
+) -> None:
+    job_id = make_job(conn)
+    babysitter.began -= 3600
+    claim(conn, job_id, "a-pod-not-seen-yet")
+
+    babysitter.look_around()
+
+    assert jobs.job_progress(conn, job_id=job_id).running == 1
+
+
+def test_job_over_its_time_ends(babysitter: Babysitter, conn: psycopg.Connection) -> None:
+    job_id = make_job(conn, timeout_s=60)
+    conn.execute("update falconeri.jobs set created_at = created_at - interval '2 minutes'")
+
+    babysitter.look_around()
+
+    assert jobs.describe_job(conn, job_id=job_id).status is JobStatus.ERROR
+
+
+def test_objects_of_failed_attempts_are_deleted(
+    babysitter: Babysitter, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    (left := tmp_path / "left.txt").touch()
+    leave_behind(conn, f"file://{left}", f"file://{tmp_path}/never-uploaded.txt")
+
+    babysitter.delete_leftovers()
+
+    assert not left.exists()
+    assert deletions(conn) == []
+
+
+def test_object_that_cannot_be_deleted_keeps_no_other_from_it(
+    babysitter: Babysitter, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    (left := tmp_path / "z.txt").touch()
+    (tmp_path / "a-directory").mkdir()
+    leave_behind(conn, f"file://{tmp_path}/a-directory", f"file://{left}")
+
+    babysitter.delete_leftovers()
+
+    assert not left.exists()
+    assert deletions(conn) == [f"file://{tmp_path}/a-directory"]
+
+
+def test_object_that_another_job_has_written_since_stays(
+    babysitter: Babysitter, conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    (shared := tmp_path / "shared.txt").touch()
+    leave_behind(conn, f"file://{shared}")
+    held = claim(conn, make_job(conn), "its-pod")
+    outputs.register_outputs(
+        conn,
+        datum_id=held.datum_id,
+        pod_name="its-pod",
+        attempt=1,
+        uris=[f"file://{shared}"],
+    )
+
+    babysitter.delete_leftovers()
+
+    assert shared.exists()
