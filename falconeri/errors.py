@@ -11,7 +11,8 @@
     │   ├── JobNotRunning       ZF004
     │   ├── OutputClash         ZF005        two datums write the same object
     │   ├── JobNotRetryable     ZF007
-    │   └── OutputBusy          ZF008        the object is being deleted: try again in a moment
+    │   ├── OutputBusy          ZF008        the object is being deleted: try again in a moment
+    │   └── JobRunning          ZF010        only an ended job can be deleted
     ├── InvalidInput            ZF009  422   the caller's data; `detail` names the field
     │   ├── InvalidSpec
     │   └── InvalidArgument
@@ -133,7 +134,7 @@ class OutputClash(Conflict):
 
 
 class JobNotRetryable(Conflict):
-    """ZF007: only a job that ended with failed or unfinished datums can be retried."""
+    """ZF007: only an ended job with datums that failed or did not run can be retried."""
 
     code = "job_not_retryable"
     sqlstate = "ZF007"
@@ -146,6 +147,14 @@ class OutputBusy(Conflict):
     code = "output_busy"
     sqlstate = "ZF008"
     default_message = "output is being cleaned up"
+
+
+class JobRunning(Conflict):
+    """ZF010: only a job that has ended can be deleted."""
+
+    code = "job_running"
+    sqlstate = "ZF010"
+    default_message = "job is running"
 
 
 class InvalidInput(FalconeriError):

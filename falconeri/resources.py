@@ -9,7 +9,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def sql_root() -> Path:
-    """Return the folder with `migrations/`, `functions/` and `views/`.
+    """Return the folder with `migrations/`, `functions/`, `views/` and `roles/`.
 
     Raises:
         FileNotFoundError: The installation lacks it.

@@ -16,6 +16,8 @@ from uuid import UUID
 import msgspec
 
 from falconeri.cluster.base import Cluster, DeadWorker, WorkersSpec
+from falconeri.db import controls as db_controls
+from falconeri.db import datums as db_datums
 from falconeri.db import jobs as db_jobs
 from falconeri.db import outputs as db_outputs
 from falconeri.db import workers as db_workers
@@ -34,6 +36,9 @@ GRACE_S = 10.0
 """How long a claim may be younger than our view of the cluster's workers."""
 
 BATCH = 100
+
+DELETE_BATCH = 10_000
+"""Datums of a job to delete in one transaction."""
 
 
 @dataclass
@@ -74,6 +79,9 @@ class Babysitter:
         with _isolated("requeue_expired"), self.db.connection() as conn:
             while db_workers.requeue_expired(conn, limit=BATCH) == BATCH:
                 pass
+        with _isolated("promote_delayed"), self.db.connection() as conn:
+            while db_datums.promote_delayed(conn, limit=BATCH) == BATCH:
+                pass
         self._stop_overdue()
         self._match_workers_with_jobs()
 
@@ -86,6 +94,12 @@ class Babysitter:
                 open_storage(deletion.uri, self._credentials(deletion)).delete(deletion.uri)
                 with self.db.connection() as conn:
                     db_outputs.settle_deletion(conn, job_id=deletion.job_id, uri=deletion.uri)
+
+    def finish_deletions(self) -> None:
+        """Delete what is left of jobs whose deletion was begun, a batch at a time."""
+        with self.db.connection() as conn:
+            while db_controls.delete_old_jobs(conn, older_than_s=None, limit=DELETE_BATCH):
+                pass
 
     def _requeue(self, dead: DeadWorker) -> None:
         with self.db.connection() as conn:

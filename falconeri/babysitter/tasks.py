@@ -57,6 +57,7 @@ def make_tasks(database_url: str, babysitter: Babysitter) -> procrastinate.App:
     def delete_leftovers(timestamp: int) -> None:
         del timestamp
         babysitter.delete_leftovers()
+        babysitter.finish_deletions()
 
     @app.periodic(cron="* * * * *")
     @app.task(name="revive_tasks", queue=QUEUE, queueing_lock="revive_tasks")

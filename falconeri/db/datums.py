@@ -108,6 +108,16 @@ def complete_and_claim(
         return cast("Work", cursor.fetchone()).answer()
 
 
+def promote_delayed(conn: Connection, *, limit: int) -> int:
+    """Make datums ready whose time to wait after a failure is over; return how many.
+
+    Args:
+        limit: At most so many; call again while it returns as many.
+    """
+    row = conn.execute("select falconeri.promote_delayed(%s::integer)", (limit,)).fetchone()
+    return cast("tuple[int]", row)[0]
+
+
 def describe_datum(conn: Connection, *, datum_id: UUID) -> Datum:
     """All about one datum but its inputs.
 

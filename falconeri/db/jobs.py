@@ -54,8 +54,12 @@ def create_job(
     max_tries: int,
     timeout_s: int | None,
     lease_s: int = LEASE_S,
+    retry_delay_s: int = 0,
 ) -> NewJobKey:
     """Begin a job; `copy_datums` and `start_job` follow in the same transaction.
+
+    Args:
+        retry_delay_s: How long a datum waits after its first failure; doubled by each further one.
 
     Raises:
         InvalidInput: A name, command or number that the table refuses.
@@ -63,7 +67,7 @@ def create_job(
     row = conn.execute(
         """
         select job_no, job_id from falconeri.create_job(
-          %s, %s, %s, %s, %s::integer, %s::integer, %s::integer, %s::integer
+          %s, %s, %s, %s, %s::integer, %s::integer, %s::integer, %s::integer, %s::integer
         )
         """,
         (
@@ -75,6 +79,7 @@ def create_job(
             max_tries,
             timeout_s,
             lease_s,
+            retry_delay_s,
         ),
     ).fetchone()
     return NewJobKey(*cast("tuple[int, UUID]", row))
@@ -115,14 +120,30 @@ def cancel_job(conn: Connection, *, job_id: UUID) -> None:
     conn.execute("select falconeri.cancel_job(%s)", (job_id,))
 
 
-def retry_job(conn: Connection, *, job_id: UUID) -> UUID:
+def retry_job(
+    conn: Connection,
+    *,
+    job_id: UUID,
+    matching: str | None = None,
+    parallelism: int | None = None,
+    max_tries: int | None = None,
+) -> UUID:
     """Make a new job of the datums that an ended job did not finish; return its id.
+
+    Args:
+        matching: Only those whose latest failure has this in its message, as it stands.
+        parallelism: How many workers; None: as before.
+        max_tries: How often each may fail; None: as before.
 
     Raises:
         JobNotFound: ZF001, HTTP 404.
-        JobNotRetryable: ZF007, HTTP 409: it runs, or is done.
+        JobNotRetryable: ZF007, HTTP 409: it runs, is done, or no datum matches.
+        InvalidInput: A number that the table refuses.
     """
-    row = conn.execute("select falconeri.retry_job(%s)", (job_id,)).fetchone()
+    row = conn.execute(
+        "select falconeri.retry_job(%s, %s, %s::integer, %s::integer)",
+        (job_id, matching, parallelism, max_tries),
+    ).fetchone()
     return cast("tuple[UUID]", row)[0]
 
 

@@ -14,7 +14,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import errors as pg
+from psycopg import sql
 
+from falconeri.db import roles
 from falconeri.errors import Conflict
 from falconeri.log import get_logger
 from falconeri.resources import sql_root
@@ -29,6 +31,11 @@ LOCK_KEY = 0x66616C63
 
 MIN_VERSION = 150000
 """PostgreSQL 15, as `server_version` counts."""
+
+VIEW_SCHEMAS = ("report", "compat")
+"""Schemas with nothing but views of ours; all that `sql/views/` has no file for is dropped."""
+
+_MARK = "Falconeri's: all views in it are dropped and made anew by its migrations."
 
 
 class DatabaseTooNew(Conflict):
@@ -45,6 +52,13 @@ class PostgresTooOld(Conflict):
     default_message = "PostgreSQL 15 or newer is needed"
 
 
+class SchemaTaken(Conflict):
+    """Somebody else has made a schema of a name that we need: its views would be lost."""
+
+    code = "schema_taken"
+    default_message = "a schema of this name is somebody else's"
+
+
 def migrate(url: str) -> bool:
     """Migrate the database at `url`, waiting for others who do.
 
@@ -54,6 +68,7 @@ def migrate(url: str) -> bool:
     Raises:
         DatabaseTooNew: It knows migrations that we don't.
         PostgresTooOld: The server is older than 15.
+        SchemaTaken: `report` or `compat` exists and is not ours.
         psycopg.OperationalError: It can't be reached.
     """
     with psycopg.connect(url, autocommit=True, application_name="falconeri migrate") as guard:
@@ -62,6 +77,8 @@ def migrate(url: str) -> bool:
         guard.execute("select pg_advisory_lock(%s)", (LOCK_KEY,))
         guard.execute("create schema if not exists falconeri")
         guard.execute("create schema if not exists procrastinate")
+        for schema in VIEW_SCHEMAS:
+            _make_view_schema(guard, schema)
         applied = _apply_numbered(url, "procrastinate", _procrastinate_migrations())
         applied += _apply_numbered(url, "falconeri", sql_root() / "migrations")
         reapplied = _apply_code(guard)
@@ -80,11 +97,27 @@ def is_current(url: str) -> bool:
 
 
 def checksum(files: list[Path]) -> str:
-    """One SHA-256 of all function and view files, names included."""
+    """One SHA-256 of all these files, names included."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.relative_to(sql_root())}\0".encode() + file.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _make_view_schema(conn: psycopg.Connection, schema: str) -> None:
+    """Create a schema and mark it as ours, unless it is there already."""
+    row = conn.execute(
+        "select obj_description(to_regnamespace(%s), 'pg_namespace') is not distinct from %s"
+        " from pg_namespace where nspname = %s",
+        (schema, _MARK, schema),
+    ).fetchone()
+    if row is None:
+        name = sql.Identifier(schema)
+        with conn.transaction():
+            conn.execute(sql.SQL("create schema {}").format(name))
+            conn.execute(sql.SQL("comment on schema {} is {}").format(name, sql.Literal(_MARK)))
+    elif not row[0]:
+        raise SchemaTaken(detail=f"schema {schema}", hint="rename it, or use a database of its own")
 
 
 def _procrastinate_migrations() -> Path:
@@ -135,8 +168,12 @@ def _yoyo_url(url: str, schema: str) -> str:
 
 
 def _code_files() -> list[Path]:
-    root = sql_root()
-    return [*sorted((root / "functions").rglob("*.sql")), *sorted((root / "views").glob("*.sql"))]
+    folders = ("functions", "views", "roles")
+    return [file for folder in folders for file in sorted((sql_root() / folder).rglob("*.sql"))]
+
+
+def _is_role(file: Path) -> bool:
+    return file.parent.name == "roles"
 
 
 def _code_checksum(conn: psycopg.Connection) -> str | None:
@@ -148,16 +185,18 @@ def _code_checksum(conn: psycopg.Connection) -> str | None:
 
 
 def _apply_code(conn: psycopg.Connection) -> bool:
-    """Replace all functions and views in one transaction, if their files are not those applied."""
+    """Replace all functions, views and rights in one transaction, if they are not those wanted."""
     files = _code_files()
+    role_files = [file for file in files if _is_role(file)]
     wanted = checksum(files)
-    if _code_checksum(conn) == wanted:
+    if _code_checksum(conn) == wanted and roles.is_granted(conn, role_files):
         return False
     with conn.transaction():
         conn.execute("set local check_function_bodies = off")
         for statement in _drop_statements(conn):
             conn.execute(statement)
-        _create_in_order(conn, files)
+        _create_in_order(conn, [file for file in files if not _is_role(file)])
+        roles.grant_all(conn, role_files)
         conn.execute("delete from falconeri.applied_code")
         conn.execute("insert into falconeri.applied_code (checksum) values (%s)", (wanted,))
     return True
@@ -167,12 +206,14 @@ def _drop_statements(conn: psycopg.Connection) -> Iterator[bytes]:
     """What removes every view and function of ours, also those whose files are gone."""
     rows = conn.execute(
         """
-        select format('drop view if exists %s cascade', c.oid::regclass)
-        from pg_class c where c.relnamespace = 'falconeri'::regnamespace and c.relkind = 'v'
+        select format('drop view if exists %%s cascade', c.oid::regclass)
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.relkind = 'v' and n.nspname = any(%s)
         union all
-        select format('drop routine if exists %s cascade', p.oid::regprocedure)
+        select format('drop routine if exists %%s cascade', p.oid::regprocedure)
         from pg_proc p where p.pronamespace = 'falconeri'::regnamespace
-        """
+        """,
+        (["falconeri", *VIEW_SCHEMAS],),
     ).fetchall()
     return (row[0].encode() for row in rows)
 

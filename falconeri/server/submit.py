@@ -60,6 +60,7 @@ def submit(services: Services, spec: PipelineSpec) -> UUID:
             parallelism=spec.parallelism_spec.constant,
             max_tries=spec.max_tries,
             timeout_s=spec.timeout_s,
+            retry_delay_s=spec.retry_delay_s,
         )
         count = db_jobs.copy_datums(conn, job_no=key.job_no, datums=lines)
         db_jobs.start_job(conn, job_no=key.job_no)

@@ -140,6 +140,7 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
     datum_tries: _Count | None = None
     job_timeout: str | None = None
     node_selector: dict[str, str] = field(default_factory=dict[str, str])
+    retry_delay: str | None = None
 
     def __post_init__(self) -> None:
         """Say at once that a duration can't be read, or that nobody could follow the input."""
@@ -147,6 +148,8 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"`input` is nested more than {MAX_INPUT_DEPTH} levels deep")
         if self.job_timeout is not None:
             parse_duration_s(self.job_timeout, name="job_timeout")
+        if self.retry_delay is not None:
+            parse_duration_s(self.retry_delay, name="retry_delay")
 
     @property
     def max_tries(self) -> int:
@@ -159,6 +162,11 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
         if self.job_timeout is None:
             return None
         return parse_duration_s(self.job_timeout, name="job_timeout") or None
+
+    @property
+    def retry_delay_s(self) -> int:
+        """Whole seconds that a datum waits after its first failure; doubled by each further one."""
+        return parse_duration_s(self.retry_delay or "0", name="retry_delay")
 
 
 def parse_spec(data: bytes | str) -> PipelineSpec:
@@ -177,10 +185,10 @@ def parse_spec(data: bytes | str) -> PipelineSpec:
 def stored_form(spec: PipelineSpec) -> dict[str, Any]:
     """Return the object kept in `jobs.pipeline_spec`, as the original stores it.
 
-    The timeout is in seconds. `datum_tries` is not in it: it is a column of its own.
+    The timeout is in seconds. `datum_tries` and `retry_delay` are columns of their own.
     """
     stored: dict[str, Any] = msgspec.to_builtins(spec)
-    del stored["datum_tries"]
+    del stored["datum_tries"], stored["retry_delay"]
     stored["job_timeout"] = spec.timeout_s
     _name_atoms(stored["input"])
     for secret in stored["transform"]["secrets"]:

@@ -48,6 +48,7 @@ create table falconeri.jobs (
   max_losses integer not null,
   lease_s integer not null,
   timeout_s integer,
+  retry_delay_s integer not null default 0,
   datum_count bigint not null default 0,
   shard_count integer not null default 0,
   open_shards integer not null default 0,
@@ -60,6 +61,7 @@ create table falconeri.jobs (
   constraint job_may_be_tried check (max_tries > 0 and max_losses > 0),
   constraint job_lease_is_positive check (lease_s > 0),
   constraint job_timeout_is_positive check (timeout_s > 0),
+  constraint job_retry_delay_is_not_negative check (retry_delay_s >= 0),
   constraint job_parallelism_is_not_negative check (parallelism >= 0),
   constraint job_is_finished_or_running check ((status = 'running') = (finished_at is null)),
   constraint job_deleted_has_ended check (deleted_at is null or status <> 'running'),
@@ -70,6 +72,7 @@ comment on column falconeri.jobs.deleted_at is 'Nobody sees it since then; its r
 comment on column falconeri.jobs.max_tries is 'Failures by the program''s own fault that a datum may have; reached, it is an error.';
 comment on column falconeri.jobs.max_losses is 'Failures that are not the program''s fault that a datum may have.';
 comment on column falconeri.jobs.lease_s is 'Seconds that a claim lasts without a heartbeat.';
+comment on column falconeri.jobs.retry_delay_s is 'Seconds that a datum waits after its first failure, twice as many after the next; 0: none.';
 comment on column falconeri.jobs.open_shards is 'Shards with datums that have not ended; at 0 the job ends.';
 
 -- Operators and the babysitter look for running jobs; ended ones pile up.
@@ -139,6 +142,7 @@ create table falconeri.requeue (
 comment on table falconeri.requeue is 'Datums ready for another attempt.';
 comment on column falconeri.requeue.attempt is 'The number that the next attempt gets.';
 comment on column falconeri.requeue.ready_at is 'Not before; null: now.';
+create index requeue_delayed on falconeri.requeue (ready_at) where ready_at is not null;
 
 create table falconeri.workers (
   worker_no bigint generated always as identity primary key,

@@ -3,13 +3,23 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from falconeri.db import migrate as module
-from falconeri.db.migrate import DatabaseTooNew, PostgresTooOld, is_current, migrate
+from falconeri.db.migrate import (
+    DatabaseTooNew,
+    PostgresTooOld,
+    SchemaTaken,
+    is_current,
+    migrate,
+)
 from falconeri.resources import sql_root
 
 NEW_FUNCTION = """
@@ -41,6 +51,15 @@ def functions(url: str) -> object:
     return value(url, query)
 
 
+def views(url: str) -> object:
+    query = """
+    select array_agg(name order by name collate "C")
+    from (select schemaname || '.' || viewname as name, schemaname from pg_views) v
+    where schemaname in ('falconeri', 'report', 'compat')
+    """
+    return value(url, query)
+
+
 def test_empty_database_gets_everything(empty_database_url: str) -> None:
     assert not is_current(empty_database_url)
 
@@ -51,6 +70,15 @@ def test_empty_database_gets_everything(empty_database_url: str) -> None:
     assert functions(empty_database_url) == sorted(file.stem for file in files)
     assert value(empty_database_url, "select count(*) from falconeri.datum_states") == 0
     assert value(empty_database_url, "select count(*) from procrastinate.procrastinate_jobs") == 0
+
+
+def test_every_view_file_is_a_view_of_its_folders_schema(database_url: str) -> None:
+    root = sql_root() / "views"
+    files = [file.relative_to(root).with_suffix("") for file in root.rglob("*.sql")]
+
+    assert views(database_url) == sorted(
+        f"{file.parts[0] if len(file.parts) > 1 else 'falconeri'}.{file.name}" for file in files
+    )
 
 
 def test_second_time_changes_nothing(database_url: str) -> None:
@@ -130,6 +158,44 @@ def test_removed_function_is_dropped(database_url: str, sources: Path) -> None:
     assert "answer" not in str(functions(database_url))
 
 
+def test_changed_view_is_applied_again_and_a_removed_one_dropped(
+    database_url: str, sources: Path
+) -> None:
+    file = sources / "views" / "report" / "answers.sql"
+    file.write_text("create view report.answers as select 42 as answer;")
+    assert migrate(database_url)
+    file.write_text("create view report.answers as select 'x' as other, 43 as answer;")
+    assert migrate(database_url)
+    assert value(database_url, "select answer from report.answers") == 43
+    file.unlink()
+
+    assert migrate(database_url)
+
+    assert "answers" not in str(views(database_url))
+
+
+def test_reader_keeps_its_rights_when_views_are_made_anew(database_url: str, sources: Path) -> None:
+    (sources / "views" / "report" / "answers.sql").write_text(
+        "create view report.answers as select 42 as answer;"
+    )
+    migrate(database_url)
+
+    for view in ("jobs", "answers"):
+        query = f"select has_table_privilege('falconeri_reader', 'report.{view}', 'select')"
+        assert value(database_url, query)
+
+
+def test_schema_of_somebody_else_is_left_alone(empty_database_url: str) -> None:
+    with psycopg.connect(empty_database_url) as conn:
+        conn.execute("create schema report")
+        conn.execute("create view report.sales as select 1 as euros")
+
+    with pytest.raises(SchemaTaken, match="report"):
+        migrate(empty_database_url)
+
+    assert value(empty_database_url, "select euros from report.sales") == 1
+
+
 def test_wrong_function_leaves_the_old_ones_in_place(database_url: str, sources: Path) -> None:
     before = functions(database_url)
     (sources / "functions" / "job" / "answer.sql").write_text(
@@ -145,7 +211,9 @@ def test_wrong_function_leaves_the_old_ones_in_place(database_url: str, sources:
 def test_running_jobs_survive_new_functions(database_url: str, sources: Path) -> None:
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute(
-            "select * from falconeri.create_job('a', '{}', '{true}', 's3://out/', 1, 1, null, 60)"
+            "select * from falconeri.create_job("
+            "  'a', '{}', '{true}', 's3://out/', 1, 1, null, 60, 0"
+            ")"
         )
         (sources / "functions" / "job" / "answer.sql").write_text(NEW_FUNCTION)
         migrate(database_url)
@@ -172,3 +240,57 @@ def test_old_postgres_is_refused_before_anything_is_changed(
 
     query = "select count(*) from pg_namespace where nspname = 'falconeri'"
     assert value(empty_database_url, query) == 0
+
+
+@pytest.fixture
+def plain_owner(empty_database_url: str) -> Iterator[str]:
+    """The URL of an empty database for its owner, who may not create roles."""
+    user = f"owner_{uuid4().hex}"
+    parts = urlsplit(empty_database_url)
+    name = sql.Identifier(user)
+    database = sql.Identifier(parts.path.removeprefix("/"))
+    with psycopg.connect(empty_database_url, autocommit=True) as conn:
+        conn.execute(sql.SQL("create user {} password 'secret'").format(name))
+        conn.execute(sql.SQL("alter database {} owner to {}").format(database, name))
+        yield urlunsplit(parts._replace(netloc=f"{user}:secret@{parts.hostname}:{parts.port}"))
+        conn.execute(sql.SQL("alter database {} owner to current_user").format(database))
+        conn.execute(sql.SQL("drop owned by {} cascade").format(name))
+        conn.execute(sql.SQL("drop user {}").format(name))
+
+
+def test_role_that_may_not_be_created_is_left_out_until_somebody_has(
+    empty_database_url: str, plain_owner: str, sources: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    role = f"role_{uuid4().hex}"
+    for file in (sources / "roles").iterdir():
+        file.unlink()
+    grant = f"grant usage on schema report to {role};"
+    (sources / "roles" / f"{role}.sql").write_text(grant)
+    has_right = f"select has_schema_privilege('{role}', 'report', 'usage')"
+
+    migrate(plain_owner)
+
+    assert [r.message for r in caplog.records if r.levelname == "WARNING"] == ["role_left_out"]
+    assert not migrate(plain_owner), "nothing has changed"
+    with psycopg.connect(empty_database_url, autocommit=True) as conn:
+        conn.execute(sql.SQL("create role {}").format(sql.Identifier(role)))
+        try:
+            assert migrate(plain_owner)
+            assert value(plain_owner, has_right)
+            assert not migrate(plain_owner), "once is enough"
+        finally:
+            conn.execute(sql.SQL("drop owned by {}").format(sql.Identifier(role)))
+            conn.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
+
+
+def test_missing_role_is_created(database_url: str, sources: Path) -> None:
+    role = f"role_{uuid4().hex}"
+    (sources / "roles" / f"{role}.sql").write_text(f"grant usage on schema report to {role};")
+
+    try:
+        assert migrate(database_url)
+        assert value(database_url, f"select has_schema_privilege('{role}', 'report', 'usage')")
+    finally:
+        with psycopg.connect(database_url, autocommit=True) as conn:
+            conn.execute(sql.SQL("drop owned by {}").format(sql.Identifier(role)))
+            conn.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))

@@ -101,6 +101,15 @@ def test_failed_datum_is_ready_again_at_once_until_its_tries_are_spent(
     assert reserve(falconerid, job) is None
 
 
+def test_failed_datum_waits_for_its_retry_delay(falconerid: Falconerid, make_job: MakeJob) -> None:
+    job = make_job(1, retry_delay="1h")
+
+    report(falconerid, reserve(falconerid, job)["datum"]["id"], "error")
+
+    assert reserve(falconerid, job) is None
+    assert falconerid.call("GET", f"/jobs/{job['id']}").json["job"]["status"] == "running"
+
+
 def test_report_of_the_same_end_is_repeatable(falconerid: Falconerid, make_job: MakeJob) -> None:
     datum_id = reserve(falconerid, make_job(1))["datum"]["id"]
 

@@ -14,9 +14,11 @@ select s.shard,
   and s.error = count(*) filter (where d.status = 'error')
   and s.canceled = count(*) filter (where d.status = 'canceled')
   and s.open = count(*) filter (where d.status in ('ready', 'running'))
-  and s.requeued + s.last_seq - s.next_seq + 1 = count(*) filter (where d.status = 'ready')
-  and s.requeued = (
-    select count(*) from falconeri.requeue r where r.job_no = s.job_no and r.shard = s.shard
+  and s.requeued + s.delayed + s.last_seq - s.next_seq + 1
+    = count(*) filter (where d.status = 'ready')
+  and (s.requeued, s.delayed) = (
+    select count(*) filter (where r.ready_at is null), count(r.ready_at)
+    from falconeri.requeue r where r.job_no = s.job_no and r.shard = s.shard
   )
   and s.failed_attempts = (
     select count(*) from falconeri.attempts a

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from falconeri.db import jobs, outputs, workers
+from falconeri.db import controls, jobs, outputs, workers
 from falconeri.db.jobs import NewJobKey
 from falconeri.errors import ClaimLost, JobNotRunning, OutputBusy, OutputClash, OutputsMismatch
 from falconeri.states import DatumStatus, FailureClass, Verdict
@@ -41,7 +41,7 @@ NOTHING: MultipleResults[Attempt] = multiple()
 
 
 class JobHistory(RuleBasedStateMachine):
-    """Pods claim, complete, die and repeat themselves in any order."""
+    """Pods claim, complete, die and repeat themselves in any order; operators interfere."""
 
     conn: psycopg.Connection  # set by the test
 
@@ -65,6 +65,7 @@ class JobHistory(RuleBasedStateMachine):
         self.ended: dict[UUID, DatumStatus] = {}
         self.seen: dict[tuple[UUID, int], str] = {}
         self.later_s = 0
+        self.paused = False
 
     def _note(self, pod: str, answer: WorkAnswer) -> Attempt | None:
         """An attempt is only ever one pod's, and numbers are not used again."""
@@ -72,6 +73,7 @@ class JobHistory(RuleBasedStateMachine):
         if answer.claim is None:
             return None
         key = (answer.claim.datum_id, answer.claim.attempt)
+        assert key in self.seen or not self.paused
         assert self.seen.setdefault(key, pod) == pod
         assert answer.claim.datum_id not in self.ended
         return pod, answer.claim
@@ -141,6 +143,18 @@ class JobHistory(RuleBasedStateMachine):
                 raise
         else:
             assert {file.uri for file in files} == uris
+
+    @rule()
+    def pause(self) -> None:
+        if not progress(self.conn, self.job).status.finished:
+            controls.pause_job(self.conn, job_id=self.job.job_id)
+            self.paused = True
+
+    @rule()
+    def resume(self) -> None:
+        if not progress(self.conn, self.job).status.finished:
+            controls.resume_job(self.conn, job_id=self.job.job_id)
+            self.paused = False
 
     @precondition(lambda self: len(self.seen) > 3)
     @rule(really=st.integers(0, 4))

@@ -8,6 +8,6 @@ language sql stable
 begin atomic
   select j.id, j.created_at, j.updated_at, j.status, j.pipeline_spec, j.job_name, j.command,
     j.egress_uri, j.error_message
-  from falconeri.jobs j order by j.job_no desc;
+  from falconeri.jobs j where j.deleted_at is null order by j.job_no desc;
 end;
 comment on function falconeri.list_jobs() is 'All jobs, newest first.';

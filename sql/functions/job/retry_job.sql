@@ -1,32 +1,55 @@
 -- Makes a new job of the datums that an ended job did not finish: failed, canceled and never run ones.
+--   p_matching      only those whose latest failure has this in its message, as it stands: messages are
+--                   full of what means something in a pattern; null: all
+--   p_parallelism   how many workers, null: as before
+--   p_max_tries     how often each may fail, null: as before
 -- Returns the new job's id.
--- Raises ZF001 job_not_found, ZF007 job_not_retryable if it still runs or has none.
--- Locks: nothing of the old job, which has ended.
-create function falconeri.retry_job(p_job_id uuid) returns uuid
+-- Raises ZF001 job_not_found, ZF007 job_not_retryable if it still runs, has none or none that matches;
+-- 23514 for a number that the table refuses.
+-- Locks: the old job's row FOR KEY SHARE, so that it is not deleted meanwhile.
+create function falconeri.retry_job(
+  p_job_id uuid, p_matching text default null, p_parallelism integer default null,
+  p_max_tries integer default null
+) returns uuid
 language plpgsql volatile set search_path = falconeri, pg_temp as $$
 declare
   v_old falconeri.jobs := falconeri._require_job(p_job_id);
   v_new record;
 begin
+  perform from falconeri.jobs j where j.job_no = v_old.job_no for key share;
+  v_old := falconeri._require_job(p_job_id);
   if v_old.status not in ('error', 'canceled') then
     raise exception using errcode = 'ZF007', message = 'job cannot be retried',
       detail = jsonb_build_object('job_id', p_job_id, 'status', v_old.status);
   end if;
   select * into v_new from falconeri.create_job(
     regexp_replace(v_old.job_name, '-[a-z0-9]{10}$', ''), v_old.pipeline_spec, v_old.command,
-    v_old.egress_uri, v_old.parallelism, v_old.max_tries, v_old.timeout_s, v_old.lease_s
+    v_old.egress_uri, coalesce(p_parallelism, v_old.parallelism),
+    coalesce(p_max_tries, v_old.max_tries), v_old.timeout_s, v_old.lease_s,
+    v_old.retry_delay_s
   );
   insert into falconeri.datums (job_no, seq, inputs)
   select v_new.job_no, row_number() over (order by d.seq), d.inputs
   from falconeri.datums d
-  where d.job_no = v_old.job_no and not exists (
-    select from falconeri.attempts a
-    where a.job_no = d.job_no and a.seq = d.seq and a.outcome = 'done'
-  );
-  update falconeri.jobs j set retry_of = v_old.job_no where j.job_no = v_new.job_no;
+  where d.job_no = v_old.job_no
+    and not exists (
+      select from falconeri.attempts a
+      where a.job_no = d.job_no and a.seq = d.seq and a.outcome = 'done'
+    )
+    and (p_matching is null or strpos((
+      select a.error_message from falconeri.attempts a
+      where a.job_no = d.job_no and a.seq = d.seq and a.outcome = 'error'
+      order by a.attempt desc limit 1
+    ), p_matching) > 0);
+  if not found then
+    raise exception using errcode = 'ZF007', message = 'no datum to retry',
+      detail = jsonb_build_object('job_id', p_job_id, 'matching', p_matching);
+  end if;
+  update falconeri.jobs j set retry_of = v_old.job_no
+  where j.job_no = v_new.job_no;
   perform falconeri.start_job(v_new.job_no);
   return v_new.job_id;
 end
 $$;
-comment on function falconeri.retry_job(uuid)
+comment on function falconeri.retry_job(uuid, text, integer, integer)
 is 'Makes a new job of the datums that an ended job did not finish.';

@@ -1,0 +1,28 @@
+-- Lets a datum that was just requeued wait for its next attempt, if its job has a retry_delay_s: that long
+-- after its first failure, twice as long after each further one, an hour at most, and all that give or
+-- take half of it, so that what failed together does not come back together.
+--   p_failures   how often it has failed; > 0
+-- Returns whether it waits, so that nobody needs to be woken for it.   Locks: its shard (the caller has it).
+create function falconeri._requeue_at(
+  p_job_no bigint, p_shard integer, p_seq bigint, p_failures integer
+) returns boolean
+language plpgsql volatile as $$
+declare
+  v_delay_s integer;
+begin
+  select j.retry_delay_s into strict v_delay_s from falconeri.jobs j where j.job_no = p_job_no;
+  if v_delay_s = 0 then
+    return false;
+  end if;
+  update falconeri.requeue r set
+    ready_at = falconeri._now() + make_interval(
+      secs => least(v_delay_s * 2.0 ^ least(p_failures - 1, 12), 3600) * (0.5 + random())
+    )
+  where r.job_no = p_job_no and r.shard = p_shard and r.seq = p_seq;
+  update falconeri.shards s set requeued = s.requeued - 1, delayed = s.delayed + 1
+  where s.job_no = p_job_no and s.shard = p_shard;
+  return true;
+end
+$$;
+comment on function falconeri._requeue_at(bigint, integer, bigint, integer)
+is 'Lets a datum that was just requeued wait for its next attempt, if its job has a retry_delay_s.';

@@ -1,0 +1,22 @@
+-- Halts all shards of a running job, or opens them again.
+-- Returns whether that changed anything.
+-- Raises ZF001 job_not_found, ZF004 job_not_running.   Locks: all shards in order, then the job's row.
+create function falconeri._set_paused(p_job_id uuid, p_paused boolean) returns boolean
+language plpgsql volatile as $$
+declare
+  v_job falconeri.jobs := falconeri._require_job(p_job_id);
+begin
+  perform from falconeri.shards s
+  where s.job_no = v_job.job_no order by s.shard for no key update;
+  v_job := falconeri._lock_running_job(p_job_id);
+  if v_job.paused = p_paused then
+    return false;
+  end if;
+  update falconeri.shards s set halted = p_paused where s.job_no = v_job.job_no;
+  update falconeri.jobs j set paused = p_paused, updated_at = falconeri._now()
+  where j.job_no = v_job.job_no;
+  return true;
+end
+$$;
+comment on function falconeri._set_paused(uuid, boolean)
+is 'Halts all shards of a running job, or opens them again.';

@@ -1,0 +1,51 @@
+-- Each job: how far it is, how fast, and when it should be over. Milliseconds for any job: the counters
+-- of its shards and a look at its workers; never its datums or attempts.
+create view report.jobs as
+select
+  j.id as job_id, j.job_name, j.status::text as status, j.paused,
+  j.created_at, w.started_at, j.finished_at,
+  date_trunc('second', coalesce(j.finished_at, falconeri._now()) - j.created_at) as elapsed,
+  j.datum_count as datums, s.open - s.running as ready, s.delayed, s.running, s.done, s.error, s.canceled,
+  s.failed_attempts,
+  round(100.0 * (j.datum_count - s.open) / nullif(j.datum_count, 0), 1) as ended_percent,
+  round(r.datums_per_s::numeric, 3) as datums_per_s,
+  case when j.status = 'running' and not j.paused then
+    date_trunc('second', falconeri._now() + make_interval(secs => s.open / nullif(r.datums_per_s, 0)))
+  end as expected_at,
+  w.live_workers, j.parallelism, j.max_tries, j.error_message, o.id as retry_of, j.command, j.egress_uri
+from falconeri.jobs j
+left join falconeri.jobs o on o.job_no = j.retry_of and o.deleted_at is null
+cross join lateral (
+  select
+    coalesce(sum(s.open), 0)::bigint as open, coalesce(sum(s.running), 0)::bigint as running,
+    coalesce(sum(s.delayed), 0)::bigint as delayed,
+    coalesce(sum(s.done), 0)::bigint as done, coalesce(sum(s.error), 0)::bigint as error,
+    coalesce(sum(s.canceled), 0)::bigint as canceled,
+    coalesce(sum(s.failed_attempts), 0)::bigint as failed_attempts
+  from falconeri.shards s where s.job_no = j.job_no
+) s
+cross join lateral (
+  select
+    min(w.registered_at) as started_at,
+    count(*) filter (where w.ended_at is null and j.status = 'running') as live_workers
+  from falconeri.workers w where w.job_no = j.job_no
+) w
+cross join lateral (
+  select (s.done + s.error)
+    / nullif(extract(epoch from coalesce(j.finished_at, falconeri._now()) - w.started_at), 0)::double precision
+    as datums_per_s
+) r
+where j.deleted_at is null;
+comment on view report.jobs is 'Each job: how far, how fast, when over. Milliseconds for any job.';
+comment on column report.jobs.started_at is 'When its first worker registered; null: none has so far.';
+comment on column report.jobs.elapsed is 'Since it was created, until now or until its end.';
+comment on column report.jobs.ready is 'Datums that nobody works on yet, or again.';
+comment on column report.jobs.delayed is 'Those of them that wait after a failure before they are tried again.';
+comment on column report.jobs.failed_attempts is 'Tries that failed, also those whose datum was done later.';
+comment on column report.jobs.ended_percent is 'Datums that will not run again: done, error and canceled ones.';
+comment on column report.jobs.datums_per_s is 'Done and failed datums a second since started_at. The last minutes: report.throughput.';
+comment on column report.jobs.expected_at is 'When the rest would be over at this rate; null: it is over, paused or unknown.';
+comment on column report.jobs.live_workers is 'Registered pods that are not known to have died.';
+comment on column report.jobs.parallelism is 'How many workers it should have.';
+comment on column report.jobs.error_message is 'Why the job as a whole was ended.';
+comment on column report.jobs.retry_of is 'The job whose unfinished datums these are.';

@@ -1,0 +1,18 @@
+-- What each pod has done so far. Costs the size of the jobs looked at: it reads their attempts.
+create view report.worker_totals as
+select
+  j.id as job_id, j.job_name, w.pod_name, w.node_name,
+  count(*) filter (where a.outcome = 'done') as attempts_done,
+  count(*) filter (where a.outcome = 'error') as attempts_failed,
+  count(*) filter (where a.outcome = 'canceled') as attempts_canceled,
+  round(sum(extract(epoch from a.finished_at - a.started_at)), 3) as busy_s,
+  round(sum(a.cpu_s)::numeric, 3) as cpu_s,
+  sum(a.bytes_in)::bigint as bytes_in, sum(a.bytes_out)::bigint as bytes_out,
+  max(a.peak_memory_bytes) as peak_memory_bytes, max(a.finished_at) as last_finished_at
+from falconeri.attempts a
+join falconeri.workers w on w.worker_no = a.worker_no
+join falconeri.jobs j on j.job_no = a.job_no and j.deleted_at is null
+group by j.id, j.job_name, w.pod_name, w.node_name;
+comment on view report.worker_totals is 'What each pod has done so far. Costs the size of the jobs looked at.';
+comment on column report.worker_totals.busy_s is 'Seconds spent on attempts, also on failed ones; several at once count each.';
+comment on column report.worker_totals.cpu_s is 'Processor seconds, as far as workers measured them.';

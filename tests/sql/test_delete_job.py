@@ -1,0 +1,337 @@
+"""Ended jobs are deleted whole, in batches, and leave what must stay."""
+
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from falconeri.db import controls, jobs, outputs, workers
+from falconeri.db.jobs import NewJobKey
+from falconeri.errors import DatumNotFound, InvalidInput, JobNotFound, JobRunning
+from falconeri.states import OutputStatus
+from falconeri.wire.work import OutputUpdate
+from tests.conftest import Connect
+from tests.sql import recount
+from tests.sql.factories import (
+    claim,
+    complete,
+    failed,
+    make_job,
+    progress,
+    refused,
+    set_now,
+    value,
+)
+from tests.sql.interleaving import blocked
+from tests.sql.output_calls import A, B, deletions, register, registered, settle
+
+
+def rows_left(conn: psycopg.Connection) -> dict[str, int]:
+    """How many rows each table has, of those that have any."""
+    tables = conn.execute(
+        """
+        select relname from pg_class
+        where relnamespace = 'falconeri'::regnamespace and relkind = 'r'
+          and relname !~ '^_?yoyo' and relname <> 'applied_code'
+        """
+    ).fetchall()
+    counts = {
+        table: value(conn, f"select count(*) from falconeri.{table}")  # noqa: S608 - our own names
+        for (table,) in tables
+    }
+    return {table: count for table, count in counts.items() if count}
+
+
+def delete(conn: psycopg.Connection, job: NewJobKey, limit: int = 100) -> bool:
+    return controls.delete_job(conn, job_id=job.job_id, limit=limit)
+
+
+def delete_old(conn: psycopg.Connection, older_than_s: int | None, limit: int = 100) -> bool:
+    return controls.delete_old_jobs(conn, older_than_s=older_than_s, limit=limit)
+
+
+def make_used_job(conn: psycopg.Connection) -> NewJobKey:
+    """A canceled job of five datums with something in every table that an ended job has rows in."""
+    job = make_job(conn, 5, shards=2)
+    done = claim(conn, job, "pod-1")
+    (file,) = register(conn, done, [A])
+    settle(conn, done, [OutputUpdate(id=file.id, status=OutputStatus.DONE)])
+    complete(conn, done, "pod-1")
+    complete(conn, claim(conn, job, "pod-2"), "pod-2", failed())
+    claim(conn, job, "pod-3")
+    workers.extend_leases(conn, job_id=job.job_id, pod_name="pod-3", held=[])
+    jobs.cancel_job(conn, job_id=job.job_id)
+    return job
+
+
+def test_no_row_of_a_deleted_job_is_left(conn: psycopg.Connection) -> None:
+    job = make_used_job(conn)
+    assert {"attempts", "claims", "heartbeats", "output_files"} < rows_left(conn).keys()
+
+    assert not delete(conn, job)
+
+    assert rows_left(conn) == {}
+
+
+def test_job_without_datums_is_deleted(conn: psycopg.Connection) -> None:
+    assert not delete(conn, make_job(conn, 0))
+
+    assert rows_left(conn) == {}
+
+
+def test_other_jobs_stay(conn: psycopg.Connection) -> None:
+    other = make_job(conn, 2)
+    held = claim(conn, other)
+    register(conn, held, [B])
+    workers.extend_leases(conn, job_id=other.job_id, pod_name="pod-1", held=[])
+    before = rows_left(conn)
+
+    delete(conn, make_used_job(conn))
+
+    assert rows_left(conn) == before
+    recount.check(conn, other)
+    complete(conn, held)
+
+
+def test_each_call_deletes_a_batch_and_says_whether_more_is_left(
+    conn: psycopg.Connection,
+) -> None:
+    job = make_used_job(conn)
+    left: list[int] = []
+
+    while delete(conn, job, 2):
+        left.append(rows_left(conn)["datums"])
+
+    assert left == [3, 1]
+    assert rows_left(conn) == {}
+
+
+def test_attempts_and_files_go_with_their_datums(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 3)
+    for name in ("a", "b", "c"):
+        held = claim(conn, job)
+        register(conn, held, [f"s3://out/{name}"])
+        complete(conn, held)
+
+    assert delete(conn, job, 2)
+
+    assert registered(conn) == ["s3://out/a"]
+    assert rows_left(conn)["attempts"] == 1
+
+
+def test_half_deleted_job_is_seen_by_nobody(conn: psycopg.Connection) -> None:
+    job = make_used_job(conn)
+    name = jobs.describe_job(conn, job_id=job.job_id).job_name
+
+    assert delete(conn, job, 1)
+
+    assert jobs.list_jobs(conn) == []
+    with refused(JobNotFound):
+        jobs.describe_job(conn, job_id=job.job_id)
+    with refused(JobNotFound):
+        jobs.find_job(conn, job_name=name)
+    with refused(JobNotFound):
+        jobs.retry_job(conn, job_id=job.job_id)
+
+
+def test_running_job_is_refused(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+
+    with refused(JobRunning):
+        delete(conn, job)
+
+    assert progress(conn, job).ready == 2
+
+
+def test_unknown_job_and_one_already_gone_are_refused(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 0)
+    delete(conn, job)
+
+    with refused(JobNotFound):
+        delete(conn, job)
+    with refused(JobNotFound):
+        delete(conn, NewJobKey(0, uuid4()))
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "null"])
+def test_limit_that_deletes_nothing_is_refused(conn: psycopg.Connection, limit: str) -> None:
+    job = make_used_job(conn)
+    before = rows_left(conn)
+
+    with refused(InvalidInput):
+        conn.execute(
+            "select falconeri.delete_job(%s, nullif(%s, 'null')::integer)", (job.job_id, limit)
+        )
+    with refused(InvalidInput):
+        conn.execute("select falconeri.delete_old_jobs(0, nullif(%s, 'null')::integer)", (limit,))
+
+    assert rows_left(conn) == before
+    assert jobs.list_jobs(conn)
+
+
+def test_objects_of_failed_attempts_are_still_deleted_and_keep_the_jobs_row(
+    conn: psycopg.Connection,
+) -> None:
+    job = make_job(conn, 1, max_tries=1)
+    held = claim(conn, job)
+    register(conn, held, [A])
+    complete(conn, held, report=failed())
+
+    assert not delete(conn, job)
+    assert not delete(conn, job), "a repeat, too, has nothing left to do"
+    assert not delete_old(conn, None), "nor is it tried for ever"
+    assert rows_left(conn) == {"jobs": 1, "deletions": 1}
+    assert jobs.list_jobs(conn) == []
+
+    (deletion,) = outputs.take_deletions(conn, limit=9)
+    assert (deletion.uri, deletion.job_id) == (A, job.job_id)
+    assert deletion.pipeline_spec == {"pipeline": {"name": "words"}}
+    outputs.settle_deletion(conn, job_id=job.job_id, uri=A)
+    assert delete_old(conn, None)
+    assert rows_left(conn) == {}
+
+
+def test_results_are_not_deleted_for_another_job_that_failed_to_write_them(
+    conn: psycopg.Connection,
+) -> None:
+    good, bad = make_job(conn, 1), make_job(conn, 1, max_tries=1)
+    for job, ending in ((good, None), (bad, failed())):
+        held = claim(conn, job)
+        register(conn, held, [A])
+        if ending is None:
+            complete(conn, held)
+        else:
+            complete(conn, held, report=ending)
+    assert deletions(conn) == [A]
+    assert outputs.take_deletions(conn, limit=9) == []
+
+    delete(conn, good)
+
+    assert outputs.take_deletions(conn, limit=9) == []
+    assert deletions(conn) == []
+
+
+def test_old_jobs_are_deleted_running_and_young_ones_stay(conn: psycopg.Connection) -> None:
+    make_used_job(conn)
+    running = make_job(conn, 1)
+    set_now(conn, in_s=100)
+    young = make_job(conn, 0)
+
+    while delete_old(conn, 60, 2):
+        pass
+
+    assert [job.id for job in jobs.list_jobs(conn)] == [young.job_id, running.job_id]
+    assert rows_left(conn) == {"jobs": 2, "shards": 1, "datums": 1}
+
+
+def test_age_counts_from_the_end_of_a_job(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    set_now(conn, in_s=100)
+    complete(conn, claim(conn, job))
+
+    assert not delete_old(conn, 60)
+
+    set_now(conn, in_s=161)
+    assert delete_old(conn, 60)
+
+
+def test_without_an_age_only_what_has_been_begun_is_deleted(conn: psycopg.Connection) -> None:
+    kept, begun = make_job(conn, 0), make_used_job(conn)
+    set_now(conn, in_s=10**6)
+    assert delete(conn, begun, 1)
+
+    assert delete_old(conn, None, 2)
+    assert delete_old(conn, None, 2)
+    assert not delete_old(conn, None, 2)
+
+    assert [job.id for job in jobs.list_jobs(conn)] == [kept.job_id]
+    assert rows_left(conn) == {"jobs": 1}
+
+
+def test_negative_age_is_refused(conn: psycopg.Connection) -> None:
+    with refused(InvalidInput):
+        delete_old(conn, -1)
+
+
+def test_two_babysitters_delete_different_jobs(conn: psycopg.Connection, connect: Connect) -> None:
+    for _ in range(2):
+        make_job(conn, 0)
+    other = connect()
+    set_now(conn, in_s=10)
+    set_now(other, in_s=10)
+    with other.transaction():
+        assert delete_old(other, 1)
+        assert delete_old(conn, 1)  # would wait
+        assert not delete_old(conn, 1)
+
+    assert rows_left(conn) == {}
+
+
+def test_second_delete_waits_for_the_first_and_finds_nothing(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_used_job(conn)
+    other = connect()
+    other.execute("begin")
+    delete(other, job)
+    with blocked(conn, lambda: delete(conn, job)) as second:
+        other.execute("commit")
+
+    with refused(JobNotFound):
+        second.result()
+
+
+def test_second_delete_goes_on_where_the_first_stopped(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_used_job(conn)
+    other = connect()
+    other.execute("begin")
+    assert delete(other, job, 3)
+    with blocked(conn, lambda: delete(conn, job, 1)) as second:
+        other.execute("commit")
+
+    assert second.result()
+    assert rows_left(conn)["datums"] == 1
+
+
+def test_retry_during_a_delete_is_refused(conn: psycopg.Connection, connect: Connect) -> None:
+    job = make_used_job(conn)
+    other = connect()
+    other.execute("begin")
+    delete(other, job, 1)
+    with blocked(conn, lambda: jobs.retry_job(conn, job_id=job.job_id)) as retried:
+        other.execute("commit")
+
+    with refused(JobNotFound):
+        retried.result()
+
+
+def test_delete_waits_for_a_retry_which_finds_all_datums(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_used_job(conn)
+    other = connect()
+    other.execute("begin")
+    new_id = jobs.retry_job(other, job_id=job.job_id)
+    with blocked(conn, lambda: delete(conn, job)) as deleted:
+        other.execute("commit")
+
+    assert not deleted.result()
+    assert jobs.job_progress(conn, job_id=new_id).total == 4
+    assert [found.id for found in jobs.list_jobs(conn)] == [new_id]
+
+
+def test_worker_of_a_deleted_job_finds_nothing_of_it(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    held = claim(conn, job)
+    jobs.cancel_job(conn, job_id=job.job_id)
+
+    delete(conn, job)
+
+    with refused(DatumNotFound):
+        complete(conn, held)
+    with refused(JobNotFound):
+        claim(conn, job)
+    with refused(JobNotFound):
+        workers.extend_leases(conn, job_id=job.job_id, pod_name="pod-1", held=[])
