@@ -90,10 +90,12 @@ class Babysitter:
         with self.db.connection() as conn:
             deletions = db_outputs.take_deletions(conn, limit=BATCH)
         for deletion in deletions:
+            settle = db_outputs.release_deletion
             with _isolated("delete_leftover", uri=deletion.uri):
                 open_storage(deletion.uri, self._credentials(deletion)).delete(deletion.uri)
-                with self.db.connection() as conn:
-                    db_outputs.settle_deletion(conn, job_id=deletion.job_id, uri=deletion.uri)
+                settle = db_outputs.settle_deletion
+            with _isolated("settle_deletion", uri=deletion.uri), self.db.connection() as conn:
+                settle(conn, job_id=deletion.job_id, uri=deletion.uri)
 
     def finish_deletions(self) -> None:
         """Delete what is left of jobs whose deletion was begun, a batch at a time."""

@@ -91,3 +91,8 @@ def take_deletions(conn: Connection, *, limit: int) -> list[Deletion]:
 def settle_deletion(conn: Connection, *, job_id: UUID, uri: str) -> None:
     """Note that an object is gone."""
     conn.execute("select falconeri.settle_deletion(%s, %s)", (job_id, uri))
+
+
+def release_deletion(conn: Connection, *, job_id: UUID, uri: str) -> None:
+    """Put an object back that could not be deleted: to be tried again in ten minutes."""
+    conn.execute("select falconeri.release_deletion(%s, %s)", (job_id, uri))

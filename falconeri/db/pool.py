@@ -84,7 +84,8 @@ def translated(error: psycopg.Error) -> FalconeriError:
     if error.sqlstate in BY_SQLSTATE:
         message = error.diag.message_primary or ""
         return BY_SQLSTATE[error.sqlstate](message, detail=_readable(error.diag.message_detail))
-    if isinstance(error, (pg.DataError, pg.CheckViolation)):
+    # Too long for an index, or too deep: the caller's data, although libpq calls it operational.
+    if isinstance(error, (pg.DataError, pg.CheckViolation, pg.ProgramLimitExceeded)):
         return InvalidInput(detail=error.diag.message_primary or str(error))
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
         return Unavailable("the database can't be reached", hint="try again")

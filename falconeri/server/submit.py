@@ -21,6 +21,7 @@ from falconeri.log import get_logger
 from falconeri.pipeline.credentials import job_credentials
 from falconeri.pipeline.datums import plan_datums
 from falconeri.storage import Storage, open_storage
+from falconeri.storage.uri import parse, require_local
 from falconeri.wire import codec
 from falconeri.wire.spec import stored_form
 
@@ -49,6 +50,7 @@ def submit(services: Services, spec: PipelineSpec) -> UUID:
 
     _require_secrets(services, spec)
     open_(spec.egress.uri)
+    require_local(parse(spec.egress.uri))
     plan = _spooled(codec.encode(inputs) for inputs in plan_datums(spec.input, open_))
     with plan as lines, services.db.transaction() as conn:
         key = db_jobs.create_job(

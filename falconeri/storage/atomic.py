@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import secrets
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISREG
 
 from falconeri.errors import TransferFailed
 
-PARTIAL = re.compile(r"\.falconeri-[0-9a-f]{16}\.part")
+PARTIAL = re.compile(r"\.falconeri-[0-9a-f]{16}-[0-9a-f]{8}\.part")
 """The name of a file that is still being written, or whose writer was killed."""
 
 
@@ -25,12 +27,27 @@ def replacing(path: Path) -> Generator[Path]:
         OSError: The file system refuses.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".falconeri-{secrets.token_hex(8)}.part"
+    temporary = path.parent / f"{_beginning(path)}{secrets.token_hex(4)}.part"
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def partials(path: Path) -> Iterator[Path]:
+    """Yield what unfinished writers of `path` have left beside it.
+
+    Raises:
+        OSError: The file system refuses.
+    """
+    return path.parent.glob(f"{_beginning(path)}*.part")
+
+
+def _beginning(path: Path) -> str:
+    """Begin the temporary names for a file: they tell whose they are, however long its name is."""
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    return f".falconeri-{name[:16]}-"
 
 
 @contextmanager

@@ -6,6 +6,7 @@ links that lead back to a directory above them are refused by name.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -21,10 +22,17 @@ from falconeri.errors import (
     StorageError,
     TransferFailed,
 )
-from falconeri.storage.atomic import PARTIAL, local_errors, replacing, unchanging
+from falconeri.storage.atomic import PARTIAL, local_errors, partials, replacing, unchanging
 from falconeri.storage.base import Entry, Stored
 from falconeri.storage.trees import download_tree
-from falconeri.storage.uri import Location, as_directory, parse, parse_file, path_problem
+from falconeri.storage.uri import (
+    Location,
+    as_directory,
+    parse,
+    parse_file,
+    path_problem,
+    require_local,
+)
 
 _CHUNK_BYTES = 1 << 20
 
@@ -77,10 +85,12 @@ class FileStorage:
         return Stored(size_bytes, f"sha256:{checksum}")
 
     def delete(self, uri: str) -> None:
-        """Unlink; directories stay."""
+        """Unlink, also what a killed writer has left of it; directories stay."""
         path = _path(parse_file(uri))
-        with _errors(uri):
-            path.unlink(missing_ok=True)
+        with _errors(uri), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            for partial in partials(path):
+                partial.unlink(missing_ok=True)
+            path.unlink()
 
 
 def _directory(uri: str) -> Iterator[Entry]:
@@ -142,10 +152,8 @@ def _sync_directory(directory: Path) -> None:
 
 
 def _path(location: Location) -> Path:
-    path = location.key
-    if path != "/" and (problem := path_problem(path[1:])):
-        raise InvalidInput("this path can't be used", detail=f"{path!r} has {problem}")
-    return Path(path)
+    require_local(location)
+    return Path(location.key)
 
 
 def _identity(uri: str) -> _Identity:

@@ -87,6 +87,17 @@ def relative_path(uri: str, base: str) -> str:
     return relative
 
 
+def require_local(location: Location) -> None:
+    """Refuse a `file` location that no path of this machine can mean.
+
+    Raises:
+        InvalidInput: A segment that is empty, `.` or `..`, a NUL, or not UTF-8.
+    """
+    path = location.key
+    if location.scheme == "file" and path != "/" and (problem := path_problem(path[1:])):
+        raise InvalidInput("this path can't be used", detail=f"{path!r} has {problem}")
+
+
 def _require_path(relative: str, name: str) -> None:
     """Refuse what would leave its directory, or would meet another key at the same path."""
     if problem := path_problem(relative):

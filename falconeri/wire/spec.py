@@ -73,6 +73,12 @@ class Transform(Struct, frozen=True, forbid_unknown_fields=True):
     secrets: list[Secret] = field(default_factory=list[Secret])
     service_account: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what no environment can hold."""
+        for name in self.env:
+            if not name or "=" in name:
+                raise ValueError(f"`env`: {name!r} can't be a variable's name")
+
 
 class ParallelismSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """How many workers run at once."""

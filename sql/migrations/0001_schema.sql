@@ -244,6 +244,7 @@ create table falconeri.deletions (
   primary key (uri, job_no)
 );
 comment on table falconeri.deletions is 'Objects that failed attempts may have left behind.';
+comment on column falconeri.deletions.requested_at is 'Not to be deleted before.';
 comment on column falconeri.deletions.taken_at is 'A babysitter is deleting the object since then.';
 
 create table falconeri.applied_code (

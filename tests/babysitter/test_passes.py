@@ -153,6 +153,10 @@ def test_object_that_cannot_be_deleted_keeps_no_other_from_it(
 
     assert not left.exists()
     assert deletions(conn) == [f"file://{tmp_path}/a-directory"]
+    held = claim(conn, make_job(conn), "its-pod")
+    outputs.register_outputs(
+        conn, datum_id=held.datum_id, pod_name="its-pod", attempt=1, uris=deletions(conn)
+    )
 
 
 def test_object_that_another_job_has_written_since_stays(

@@ -141,6 +141,17 @@ def test_report_of_another_shape_changes_nothing(falconerid: Falconerid, make_jo
     assert described["datum"]["status"] == "running"
 
 
+def test_output_name_too_long_for_the_database_is_the_callers_mistake(
+    falconerid: Falconerid, make_job: MakeJob
+) -> None:
+    job = make_job(1)
+    datum_id = reserve(falconerid, job)["datum"]["id"]
+    name = "".join(chr(0x4E00 + number * 7 % 20000) for number in range(4000))
+    new = {"pod_name": "pod-a", "output_files": [{"uri": f"{job['egress_uri']}{name}"}]}
+
+    assert falconerid.call("POST", f"/datums/{datum_id}/output_files", new).status == 422
+
+
 def test_retry_makes_a_job_of_the_failed_datums_only(
     falconerid: Falconerid, make_job: MakeJob
 ) -> None:
@@ -212,6 +223,8 @@ def test_bad_spec_names_the_field_and_makes_no_job(
         ({"colour": "red"}, "colour"),
         ({"parallelism_spec": {"constant": "2"}}, "parallelism_spec.constant"),
         ({"egress": {"URI": "ftp://x/"}}, "ftp://x/"),
+        ({"egress": {"URI": "file:///a/../b/"}}, "'..'"),
+        ({"transform": good["transform"] | {"env": {"A=B": ""}}}, "A=B"),
         ({"input": {"atom": {"URI": "file:///nope/", "repo": "r", "glob": "/*"}}}, "/nope"),
         ({"pipeline": {"name": "a\0b"}}, "NUL"),
     ):

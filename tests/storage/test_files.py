@@ -15,7 +15,7 @@ from falconeri.errors import (
     StorageError,
     TransferFailed,
 )
-from falconeri.storage.atomic import replacing, unchanging
+from falconeri.storage.atomic import PARTIAL, replacing, unchanging
 from falconeri.storage.files import FileStorage
 
 STORE = FileStorage()
@@ -173,3 +173,27 @@ def test_what_may_not_be_read_is_denied_by_name(tmp_path: Path) -> None:
 
     with pytest.raises(StorageDenied, match="/mine/"):
         listed(tmp_path)
+
+
+def test_deleting_takes_along_what_a_killed_writer_has_left_of_the_file(tmp_path: Path) -> None:
+    for name in ("mine.txt", "other.txt"):
+        with replacing(tmp_path / name) as temporary:
+            temporary.write_text("half")
+            left = tmp_path / temporary.name
+            kept = left.rename(tmp_path / "kept")
+            temporary.touch()
+        kept.rename(left)
+        assert PARTIAL.fullmatch(left.name)
+
+    STORE.delete(f"file://{tmp_path}/mine.txt")
+
+    assert len([*tmp_path.iterdir()]) == 2
+    assert (tmp_path / "other.txt").exists()
+
+
+def test_deleting_below_a_file_is_deleting_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    STORE.delete(f"file://{tmp_path}/file/below")
+
+    assert (tmp_path / "file").exists()

@@ -339,6 +339,16 @@ def test_the_command_dies_with_its_worker(egress: Bucket, home: Path) -> None:
             wait_for_end(watched)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to a subreaper")
+def test_a_daemon_of_the_command_does_not_outlive_its_datum(egress: Bucket, home: Path) -> None:
+    daemon = "setsid sh -c 'exec sleep 600 >/dev/null 2>&1' & echo $!; sleep 0.1"
+    with falconerid(("sh", "-c", f"({daemon})"), egress.uri) as server:
+        server.add()
+        with working(home, server) as worker:
+            assert worker.wait() == 0, worker.stderr
+            assert not Path(f"/proc/{int(worker.stdout)}").exists()
+
+
 def test_a_job_that_does_not_exist_is_no_error(egress: Bucket, home: Path) -> None:
     with falconerid(UPPER, egress.uri) as server:
         worker = Worker(home, server.url, ["0b3c2c1e-7d0e-4b8e-9b1c-3f6f0c7a9a11"], {})

@@ -38,6 +38,14 @@ def test_files_are_found_at_any_depth_hidden_ones_too(out: Path, egress: str) ->
     assert uris(out, egress) == ["s3://b/e/.hidden", "s3://b/e/d/.e/été~1 %20.txt", "s3://b/e/z"]
 
 
+def test_a_name_too_long_for_any_store_is_refused(out: Path) -> None:
+    deep = out / "/".join(["d" * 200] * 10)
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("x")
+
+    assert "more than 2,000 bytes" in refusal(out)
+
+
 def test_nothing_is_fine(out: Path) -> None:
     assert uris(out) == []
 

@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from falconeri_worker.cgroup import oom_kills
@@ -39,6 +40,7 @@ _POLL_S = 0.05
 
 _READ_BYTES = 64 * 1024
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 _EXIT_OF_KILLED = 128 + signal.SIGKILL
 
@@ -106,6 +108,19 @@ def quoted(argv: Sequence[str]) -> str:
     return json.dumps(list(argv), ensure_ascii=False)
 
 
+_adopts_orphans = False
+
+
+def adopt_orphans() -> None:
+    """Have all that commands leave behind become ours, and be killed when they end. Linux only.
+
+    For a program that starts nothing but commands: it counts every child as left behind.
+    """
+    global _adopts_orphans  # noqa: PLW0603 - of the process, as what it asks of the kernel
+    if sys.platform == "linux" and not ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        _adopts_orphans = True
+
+
 class _Running:
     """A child and its pipes. Leaving the block kills and reaps whatever still runs."""
 
@@ -161,7 +176,8 @@ class _Running:
         if self._buried is None:
             self._signal_group(signal.SIGKILL)
             self._buried = self._found_ended or self._measured(os.wait4(self._process.pid, 0))
-            _reap_orphans()
+            if _adopts_orphans:
+                _kill_orphans()
         return self._buried
 
     def _watch_pipe(self, pipe: IO[bytes] | None, copy_to: int) -> None:
@@ -261,13 +277,32 @@ def _pidfd(pid: int) -> int | None:
         return None
 
 
-def _reap_orphans() -> None:
-    """As the first process of a pod, inherit and bury what the command left behind."""
-    if os.getpid() != 1:
-        return
+def _kill_orphans() -> None:
+    """Kill what the command left behind outside its group: when one dies, its children are ours."""
     with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while True:
+            if os.waitpid(-1, os.WNOHANG)[0]:
+                continue
+            killed = [pid for pid in _children() if _kill(pid)]
+            if not killed:
+                return  # only another user's (setuid programs), which we may not touch
+            os.waitpid(-1, 0)
+
+
+def _children() -> list[int]:
+    """The pids of our children, of all threads; none where the kernel doesn't tell."""
+    found: list[int] = []
+    for listing in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(pid) for pid in listing.read_text(encoding="ascii").split()]
+    return found
+
+
+def _kill(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+        return True
+    return False
 
 
 def _write(to: int, data: bytes) -> None:

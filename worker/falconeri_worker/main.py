@@ -9,6 +9,7 @@ from uuid import UUID
 
 from falconeri import __version__, log
 from falconeri.errors import FalconeriError, InvalidArgument
+from falconeri_worker.command import adopt_orphans
 from falconeri_worker.loop import work_for
 from falconeri_worker.settings import read_settings
 from falconeri_worker.stopping import Terminated, Termination
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(f"falconeri-worker {__version__}\n")
             return 0
         case [text] if not text.startswith("-"):
+            if arguments is None:  # as a program of its own: whoever calls us may have children
+                adopt_orphans()
             return _run(text)
         case _:
             sys.stderr.write(f"{USAGE}\n")

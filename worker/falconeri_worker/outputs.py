@@ -26,6 +26,10 @@ _BUSY = RetryPolicy(deadline_s=120.0, base_s=1.0, cap_s=20.0, tries=10)
 """While the object of an earlier attempt is being deleted."""
 
 
+MAX_URI_BYTES = 2000
+"""What falconerid's index holds; keys of S3 and Google end at half of that."""
+
+
 class OutputRefused(Exception):
     """The command has left something that isn't a file we can store."""
 
@@ -112,8 +116,8 @@ def find_outputs(out: Path, egress_uri: str) -> list[Output]:
     Symbolic links are followed as long as they stay inside. Empty directories leave nothing.
 
     Raises:
-        OutputRefused: A name that isn't UTF-8, a link that leads nowhere, outside or in a circle,
-            a pipe, socket or device, or what we may not read.
+        OutputRefused: A name that isn't UTF-8 or is too long, a link that leads nowhere, outside or
+            in a circle, a pipe, socket or device, or what we may not read.
     """
     if not out.is_dir():
         raise OutputRefused("the command has removed its directory for outputs")
@@ -134,7 +138,10 @@ def find_outputs(out: Path, egress_uri: str) -> list[Output]:
                 pending.append(_Folder(path, real, folder))
             elif stat.S_ISREG(mode):
                 _check_file(path, name)
-                found.append(Output(path, base + name.as_posix()))
+                uri = base + name.as_posix()
+                if len(uri.encode()) > MAX_URI_BYTES:
+                    raise _refused(name, f"has a URI of more than {MAX_URI_BYTES:,} bytes")
+                found.append(Output(path, uri))
             else:
                 raise _refused(name, "is not a file (a pipe, a socket or a device)")
     return sorted(found, key=lambda output: output.uri)

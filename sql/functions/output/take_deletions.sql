@@ -8,6 +8,7 @@ begin atomic
   with due as (
     select x.uri, x.job_no from falconeri.deletions x join falconeri.jobs j using (job_no)
     where (x.taken_at is null or x.taken_at < falconeri._now() - interval '10 minutes')
+      and x.requested_at <= falconeri._now()
       and j.status <> 'running'
       -- Another datum or another job may have written the same name properly.
       and not exists (select from falconeri.output_files f where f.uri = x.uri)
