@@ -29,7 +29,8 @@ def fail_and_delay(
 
 
 def delay(conn: psycopg.Connection, job: NewJobKey, seq: int, failures: int = 1) -> bool:
-    return value(conn, "select falconeri._requeue_at(%s, 0, %s, %s)", job.job_no, seq, failures)
+    call = "select falconeri._requeue_at(%s, 0, %s, %s, 'command')"
+    return value(conn, call, job.job_no, seq, failures)
 
 
 def waits_s(conn: psycopg.Connection, now: str) -> list[float]:

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from falconeri.db import workers
+from falconeri.db import datums, workers
 from falconeri.states import DatumStatus, FailureClass, JobStatus, Verdict
 from tests.sql import recount
 from tests.sql.factories import (
@@ -49,16 +49,34 @@ def test_failures_not_its_own_have_a_limit_of_their_own(
         held = claim(conn, job)
         assert held.attempt == attempt
         complete(conn, held, report=failed(failure_class))
+        end_delays(conn)
 
     assert datum(conn, datum_id(conn, job, 1)).status is DatumStatus.ERROR
     assert progress(conn, job).status is JobStatus.ERROR
     recount.check(conn, job)
 
 
+def end_delays(conn: psycopg.Connection) -> None:
+    conn.execute("update falconeri.requeue set ready_at = '-infinity' where ready_at is not null")
+    datums.promote_delayed(conn, limit=10)
+
+
+@pytest.mark.parametrize("failure_class", FailureClass)
+def test_only_a_failure_of_a_store_or_of_ours_waits_without_being_told(
+    conn: psycopg.Connection, failure_class: FailureClass
+) -> None:
+    job = make_job(conn, 1, max_tries=2)
+    complete(conn, claim(conn, job), report=failed(failure_class))
+
+    waits = ask(conn, job).verdict is Verdict.EMPTY
+    assert waits is (failure_class in {FailureClass.STORAGE, FailureClass.INTERNAL})
+    recount.check(conn, job)
+
+
 def test_losses_do_not_use_up_tries(conn: psycopg.Connection) -> None:
     job = make_job(conn, 1, max_tries=2, max_losses=3)
     for failure_class in (
-        FailureClass.STORAGE,
+        FailureClass.LOST_WORKER,
         FailureClass.COMMAND,
         FailureClass.EVICTED,
     ):

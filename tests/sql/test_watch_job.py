@@ -63,7 +63,7 @@ def test_watch_lasts_for_one_call_in_each_shard(conn: psycopg.Connection, connec
     assert len(notified(listener)) == 2
     again = claim(conn, job)
     watch(conn, job.job_id)
-    complete(conn, again, report=failed(FailureClass.STORAGE))
+    complete(conn, again, report=failed(FailureClass.EVICTED))
     assert len(notified(listener)) == 1
 
 

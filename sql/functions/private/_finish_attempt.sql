@@ -59,8 +59,9 @@ begin
   if v_shard.retry then
     insert into falconeri.requeue (job_no, shard, seq, attempt, tries_used, losses_used)
     values (p_claim.job_no, p_claim.shard, p_claim.seq, p_claim.attempt + 1, v_tries, v_losses);
-    if not falconeri._requeue_at(p_claim.job_no, p_claim.shard, p_claim.seq, v_tries + v_losses)
-      and v_shard.watched then
+    if not falconeri._requeue_at(
+      p_claim.job_no, p_claim.shard, p_claim.seq, v_tries + v_losses, p_report.failure_class
+    ) and v_shard.watched then
       perform falconeri._wake_waiters(p_claim.job_no, p_claim.shard);
     end if;
   elsif v_shard.open = 0 then

@@ -1,16 +1,19 @@
 -- Lets a datum that was just requeued wait for its next attempt, if its job has a retry_delay_s: that long
 -- after its first failure, twice as long after each further one, an hour at most, and all that give or
--- take half of it, so that what failed together does not come back together.
+-- take half of it, so that what failed together does not come back together. After a failure of a store, or
+-- of ours, it waits in any case, from a second on: a moment's outage must not use up all its losses.
 --   p_failures   how often it has failed; > 0
 -- Returns whether it waits, so that nobody needs to be woken for it.   Locks: its shard (the caller has it).
 create function falconeri._requeue_at(
-  p_job_no bigint, p_shard integer, p_seq bigint, p_failures integer
+  p_job_no bigint, p_shard integer, p_seq bigint, p_failures integer,
+  p_class falconeri.failure_class
 ) returns boolean
 language plpgsql volatile as $$
 declare
   v_delay_s integer;
 begin
-  select j.retry_delay_s into strict v_delay_s from falconeri.jobs j where j.job_no = p_job_no;
+  select greatest(j.retry_delay_s, (p_class in ('storage', 'internal'))::integer)
+  into strict v_delay_s from falconeri.jobs j where j.job_no = p_job_no;
   if v_delay_s = 0 then
     return false;
   end if;
@@ -24,5 +27,5 @@ begin
   return true;
 end
 $$;
-comment on function falconeri._requeue_at(bigint, integer, bigint, integer)
+comment on function falconeri._requeue_at(bigint, integer, bigint, integer, falconeri.failure_class)
 is 'Lets a datum that was just requeued wait for its next attempt, if its job has a retry_delay_s.';
