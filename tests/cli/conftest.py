@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from falconeri.local._ports import free_ports
 from falconeri_cli.connection import find
 from tests.cli.command import ARGV, environment, falconeri_command
 from tests.processes import wait_until_nothing_is_left
@@ -56,7 +56,7 @@ def stack() -> Iterator[Stack]:
 def stack_up(state: Path) -> Generator[Stack]:
     """`falconeri local up`, from when it says so until Ctrl-C or until somebody has stopped it."""
     process = subprocess.Popen(
-        [*ARGV, "local", "up", "--port", str(_free_pair()), "--workers", "2"],
+        [*ARGV, "local", "up", "--port", str(free_ports()[0]), "--workers", "2"],
         env=environment({"FALCONERI_STATE": str(state)}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -77,16 +77,3 @@ def _make_folder() -> Path:
     made = Path(tempfile.mkdtemp(prefix="falconeri-cli-", dir="/tmp"))
     made.chmod(0o755)
     return made
-
-
-def _free_pair() -> int:
-    """A port that is free, as is the next one."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port

@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import uuid
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from falconeri.db.migrate import migrate
+from falconeri.local._ports import free_ports
 from tests.plugins.embedded import URL_VARIABLE
 
 PASSWORD = "the-admin's:password"
@@ -100,7 +100,7 @@ def fresh_database() -> Generator[str]:
 @contextmanager
 def running(database_url: str, state: Path) -> Generator[Falconerid]:
     """`falconerid serve` on free ports, ready."""
-    port, wait_port = _free_port(), _free_port()
+    port, wait_port = free_ports()
     environment = os.environ | {
         "FALCONERI_DATABASE_URL": database_url,
         "FALCONERI_PASSWORD": PASSWORD,
@@ -129,10 +129,3 @@ def _await_ready(process: subprocess.Popen[bytes]) -> None:
         if b'"serve_ready"' in line:
             return
     raise AssertionError(b"".join(lines).decode())
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
