@@ -7,13 +7,10 @@ on the way out, or by the next babysitter.
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import psycopg
-from procrastinate.exceptions import ConnectorException
 
 from falconeri.babysitter.passes import Babysitter
 from falconeri.babysitter.tasks import QUEUE, make_tasks
@@ -26,14 +23,6 @@ if TYPE_CHECKING:
     from falconeri.config import ServerConfig
 
 log = get_logger(__name__)
-
-PATIENCE_S = 60.0
-"""How long the database may be away before we give up, and our supervisor begins anew."""
-
-QUIET_S = 60.0
-"""After so long without trouble, the next loss is a new one."""
-
-RECONNECT_S = 1.0
 
 CONCURRENCY = 4
 """Tasks at once, and connections for them."""
@@ -53,7 +42,7 @@ def run(config: ServerConfig) -> None:
     undertaker.start(babysitter)
     try:
         asyncio.run(_work(config.database_url, babysitter))
-    except (psycopg.OperationalError, ConnectorException) as ex:
+    except psycopg.OperationalError as ex:
         raise Unavailable("the database can't be reached", detail=str(ex)) from ex
     finally:
         cluster.close()
@@ -63,24 +52,6 @@ def run(config: ServerConfig) -> None:
 
 
 async def _work(database_url: str, babysitter: Babysitter) -> None:
-    """Work until told to stop. A database that restarts costs no worker of a local cluster."""
-    lost_at = -math.inf
-    while True:
-        try:
-            await _work_once(database_url, babysitter)
-        except (psycopg.OperationalError, ConnectorException) as ex:
-            now = time.monotonic()
-            if now - lost_at > PATIENCE_S + QUIET_S:
-                lost_at = now
-            elif now - lost_at > PATIENCE_S:
-                raise
-            log.warning("tasks_connection_lost", error=str(ex))
-            await asyncio.sleep(RECONNECT_S)
-        else:
-            return
-
-
-async def _work_once(database_url: str, babysitter: Babysitter) -> None:
     app = make_tasks(database_url, babysitter)
     async with app.open_async():
         log.info("tasks_ready")
