@@ -86,9 +86,12 @@ def test_running_job_gets_workers_with_its_token_and_an_ended_one_loses_them(
     job_id = make_job(conn)
 
     babysitter.look_around()
-    eventually(lambda: [*tmp_path.glob("pods/*/token")], what="a worker")
-    (token,) = tmp_path.glob("pods/*/token")
-    assert token.read_text() == make_token(PASSWORD, job_id)
+    # A file is seen before its content is.
+    tokens = eventually(
+        lambda: {path.read_text() for path in tmp_path.glob("pods/*/token")} - {""},
+        what="a worker",
+    )
+    assert tokens == {make_token(PASSWORD, job_id)}
 
     jobs.cancel_job(conn, job_id=job_id)
     babysitter.look_around()
