@@ -20,8 +20,19 @@ Connect = Callable[[], psycopg.Connection]
 """Opens another connection, in autocommit mode, to the test's database."""
 
 
+# The time of the rules: a session may set it.
+NOW = """
+create or replace function falconeri._now() returns timestamptz
+language sql volatile parallel safe
+return coalesce(nullif(current_setting('falconeri.now', true), '')::timestamptz, clock_timestamp())
+"""
+
+
 def _migrate(*, host: str, port: int, user: str, password: str, dbname: str, **_: object) -> None:
-    migrate(_url(host, port, user, password, dbname))
+    url = _url(host, port, user, password, dbname)
+    migrate(url)
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(NOW)
 
 
 def _url(host: str, port: int, user: str, password: str, dbname: str) -> str:

@@ -18,7 +18,7 @@ begin
   if v_claim.seq is not null then
     return falconeri._held_work(v_claim.job_no, v_claim.seq, v_claim.attempt);
   end if;
-  return falconeri._take_datum(v_claim);
+  return falconeri._take_datum(v_claim, false);
 end
 $$;
 comment on function falconeri.claim_datum(uuid, text, text, boolean, smallint)

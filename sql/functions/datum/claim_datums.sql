@@ -31,7 +31,7 @@ begin
     from falconeri.workers w join falconeri.claims c using (worker_no)
     where w.job_no = v_job.job_no and w.pod_name = v_waiter.pod_name and c.slot = 0;
     v_work := case
-      when v_claim.seq is null then falconeri._take_datum(v_claim)
+      when v_claim.seq is null then falconeri._take_datum(v_claim, false)
       else falconeri._held_work(v_claim.job_no, v_claim.seq, v_claim.attempt)
     end;
     return query

@@ -5,40 +5,76 @@
 -- Raises ZF002 datum_not_found, ZF003 claim_lost, ZF009 invalid_input for a report that is neither a
 -- success nor a failure with its class and message.
 -- Locks: one claim, its shard, then another shard (SKIP LOCKED) or the job's row.
+-- A success is dealt with here, and not in functions of its own: every datum passes here, and each call
+-- of another function costs it about as much as one of these statements.
 create function falconeri.complete_and_claim(
   p_datum_id uuid, p_pod_name text, p_attempt integer, p_report falconeri.report,
   p_claim_next boolean
 ) returns falconeri.work
 language plpgsql volatile set search_path = falconeri, pg_temp as $$
 declare
-  v_claim falconeri.claims := falconeri._find_claim(p_datum_id, p_pod_name, p_attempt);
+  v_claim falconeri.claims;
+  v_open integer;
+  v_taken bigint;
+  v_now timestamptz;
   v_next falconeri.work;
 begin
-  if not coalesce(
-    case p_report.outcome
-      when 'done' then p_report.failure_class is null
-      when 'error' then p_report.failure_class is not null and p_report.error_message is not null
-    end, false
-  ) then
-    raise exception using errcode = 'ZF009', message = 'not a report of an attempt',
-      detail = jsonb_build_object(
-        'outcome', p_report.outcome, 'failure_class', p_report.failure_class
-      );
+  if p_report.outcome is distinct from 'done' or p_report.failure_class is not null then
+    perform falconeri._require_failure(p_report);
   end if;
-  if v_claim.worker_no is null then
-    if falconeri._is_repeat(p_datum_id, p_pod_name, p_attempt, p_report) then
-      return falconeri._repeat_completion(p_datum_id, p_pod_name, p_claim_next);
+
+  select c.* into v_claim from falconeri.claims c
+  where c.pod_name = p_pod_name and c.datum_id = p_datum_id
+    and (p_attempt is null or c.attempt = p_attempt)
+  for update;
+  if not found then
+    return falconeri._repeat_completion(p_datum_id, p_pod_name, p_attempt, p_report, p_claim_next);
+  end if;
+  if p_report.outcome = 'error' then
+    perform falconeri._fail_attempt(v_claim, p_report);
+    return case when p_claim_next then falconeri._take_datum(v_claim, true) else falconeri._nothing() end;
+  end if;
+
+  -- One update on one page: close this datum and, if there is a fresh one, take it.
+  update falconeri.shards s set
+    done = s.done + 1,
+    open = s.open - 1,
+    running = s.running - 1 + (p_claim_next and not s.halted and s.next_seq <= s.last_seq)::integer,
+    next_seq = s.next_seq + (p_claim_next and not s.halted and s.next_seq <= s.last_seq)::integer,
+    taken_seq = case when p_claim_next and not s.halted and s.next_seq <= s.last_seq then s.next_seq end
+  where s.job_no = v_claim.job_no and s.shard = v_claim.shard and s.open > 0
+  returning s.open, s.taken_seq into v_open, v_taken;
+  if not found then
+    perform falconeri._refuse_claim(p_datum_id, p_pod_name, p_attempt);
+  end if;
+
+  v_now := falconeri._now();
+  insert into falconeri.attempts (
+    job_no, seq, attempt, worker_no, slot, outcome, final, started_at, finished_at, exit_code, output,
+    bytes_in, bytes_out, cpu_s, peak_memory_bytes
+  ) values (
+    v_claim.job_no, v_claim.seq, v_claim.attempt, v_claim.worker_no, v_claim.slot, 'done', true,
+    v_claim.claimed_at, v_now, p_report.exit_code, coalesce(p_report.output, ''),
+    p_report.bytes_in, p_report.bytes_out, p_report.cpu_s, p_report.peak_memory_bytes
+  );
+
+  if v_taken is null then
+    perform falconeri._free_claim(v_claim.worker_no, v_claim.slot);
+    if v_open = 0 then
+      perform falconeri._close_shard(v_claim.job_no, v_claim.shard);
     end if;
-    perform falconeri._lock_claim(p_datum_id, p_pod_name, p_attempt);  -- raises
+    return case when p_claim_next then falconeri._take_datum(v_claim, true) else falconeri._nothing() end;
   end if;
-  v_next := falconeri._finish_attempt(v_claim, p_report, p_claim_next);
-  if v_next.verdict is not null then
-    return v_next;
-  end if;
-  if not p_claim_next then
-    return ('empty', null, null, null)::falconeri.work;
-  end if;
-  return falconeri._take_datum(v_claim);
+  v_next.verdict := 'claimed';
+  v_next.datum_id := falconeri._datum_id(v_claim.job_no, v_taken);
+  v_next.attempt := 1;
+  update falconeri.claims c set
+    datum_id = v_next.datum_id, seq = v_taken, attempt = 1, tries_used = 0, losses_used = 0,
+    claimed_at = v_now
+  where c.worker_no = v_claim.worker_no and c.slot = v_claim.slot;
+  select d.inputs into strict v_next.inputs
+  from falconeri.datums d where d.job_no = v_claim.job_no and d.seq = v_taken;
+  return v_next;
 end
 $$;
 comment on function falconeri.complete_and_claim(uuid, text, integer, falconeri.report, boolean)

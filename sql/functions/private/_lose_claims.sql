@@ -19,10 +19,9 @@ begin
     select c.* from unnest(p_claims) c
     join falconeri.shards s on s.job_no = c.job_no and s.shard = c.shard and s.open > 0
   loop
-    perform falconeri._finish_attempt(
+    perform falconeri._fail_attempt(
       v_claim,
-      row('error', p_class, '', p_message, null, null, null, null, null, null, null)::falconeri.report,
-      false
+      row('error', p_class, '', p_message, null, null, null, null, null, null, null)::falconeri.report
     );
     v_count := v_count + 1;
   end loop;

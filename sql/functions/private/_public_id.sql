@@ -3,9 +3,9 @@
 create function falconeri._public_id(p_kind integer, p_no bigint, p_seq bigint, p_index integer)
 returns uuid
 language sql immutable strict parallel safe
-return (
-  lpad(to_hex(p_no), 12, '0') || '8' || lpad(to_hex(p_kind), 3, '0')
-  || to_hex(x'8000000000000000'::bigint | (p_seq << 22) | p_index)
+return encode(
+  int8send((p_no << 16) | 32768 | p_kind) || int8send(x'8000000000000000'::bigint | (p_seq << 22) | p_index),
+  'hex'
 )::uuid;
 comment on function falconeri._public_id(integer, bigint, bigint, integer)
 is 'A public uuid (version 8) that holds its own key, so that no index of uuids is needed.';

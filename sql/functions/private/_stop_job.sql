@@ -18,9 +18,9 @@ begin
   end if;
 
   insert into falconeri.attempts (
-    job_no, seq, attempt, worker_no, outcome, final, started_at, finished_at, error_message
+    job_no, seq, attempt, worker_no, slot, outcome, final, started_at, finished_at, error_message
   )
-  select c.job_no, c.seq, c.attempt, c.worker_no, 'canceled', true, c.claimed_at, falconeri._now(),
+  select c.job_no, c.seq, c.attempt, c.worker_no, c.slot, 'canceled', true, c.claimed_at, falconeri._now(),
     coalesce(p_reason, 'the job was canceled')
   from falconeri.claims c where c.job_no = p_job_no and c.seq is not null;
   perform falconeri._abandon_outputs(c.job_no, c.seq)

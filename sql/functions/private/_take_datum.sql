@@ -1,7 +1,9 @@
--- Takes a ready datum of a job for an idle, locked claim: one that is to be tried again, else a fresh
--- one, from the claim's last shard or the next that has any.
+-- Takes a ready datum of a job for an idle, locked claim: from its last shard, or the next that has any.
+--   p_fresh_first   a fresh one of its shard before one that is to be tried again: who has just failed at
+--                   a datum should not get it back while there is another
 -- Locks: one shard, found with SKIP LOCKED; never waits.
-create function falconeri._take_datum(p_claim falconeri.claims) returns falconeri.work
+create function falconeri._take_datum(p_claim falconeri.claims, p_fresh_first boolean)
+returns falconeri.work
 language plpgsql volatile as $$
 declare
   v_shard falconeri.shards;
@@ -21,7 +23,7 @@ begin
     return falconeri._no_work(p_claim.job_no);
   end if;
 
-  if v_shard.requeued > 0 then
+  if v_shard.requeued > 0 and not (p_fresh_first and v_shard.next_seq <= v_shard.last_seq) then
     delete from falconeri.requeue r
     where r.job_no = v_shard.job_no and r.shard = v_shard.shard and r.seq = (
       select q.seq from falconeri.requeue q
@@ -39,12 +41,12 @@ begin
     where s.job_no = v_shard.job_no and s.shard = v_shard.shard;
   end if;
   update falconeri.claims c set
-    shard = v_again.shard, seq = v_again.seq, attempt = v_again.attempt,
-    tries_used = v_again.tries_used, losses_used = v_again.losses_used,
-    claimed_at = falconeri._now()
+    shard = v_again.shard, datum_id = falconeri._datum_id(v_again.job_no, v_again.seq),
+    seq = v_again.seq, attempt = v_again.attempt, tries_used = v_again.tries_used,
+    losses_used = v_again.losses_used, claimed_at = falconeri._now()
   where c.worker_no = p_claim.worker_no and c.slot = p_claim.slot;
   return falconeri._held_work(v_again.job_no, v_again.seq, v_again.attempt);
 end
 $$;
-comment on function falconeri._take_datum(falconeri.claims)
-is 'Takes a ready datum of a job for an idle, locked claim, if there is one.';
+comment on function falconeri._take_datum(falconeri.claims, boolean)
+is 'Takes a ready datum of a job for an idle, locked claim.';

@@ -18,9 +18,9 @@ begin
   select coalesce(array_agg(h.datum_id), '{}') into lost
   from unnest(p_datum_ids, p_attempts) h (datum_id, attempt)
   where v_job.status <> 'running' or not exists (
-    select from falconeri.workers w join falconeri.claims c using (worker_no)
-    where w.job_no = v_job.job_no and w.pod_name = p_pod_name
-      and falconeri._datum_id(c.job_no, c.seq) = h.datum_id and c.attempt = h.attempt
+    select from falconeri.claims c
+    where c.job_no = v_job.job_no and c.pod_name = p_pod_name
+      and c.datum_id = h.datum_id and c.attempt = h.attempt
   );
 end
 $$;

@@ -1,0 +1,55 @@
+-- Ends an attempt that failed: history, counters, what becomes of the datum and so of its job; its slot
+-- becomes idle.
+--   p_claim   locked by the caller
+-- Raises ZF003 claim_lost if the job was ended over the worker's head.
+-- Locks: the claim's shard; the job's row if this was the shard's last datum.
+create function falconeri._fail_attempt(p_claim falconeri.claims, p_report falconeri.report)
+returns void
+language plpgsql volatile as $$
+declare
+  v_spends integer := falconeri._spends_a_try(p_report.failure_class)::integer;
+  v_tries integer := p_claim.tries_used + v_spends;
+  v_losses integer := p_claim.losses_used + 1 - v_spends;
+  v_shard record;
+begin
+  update falconeri.shards s set
+    failed_attempts = s.failed_attempts + 1,
+    running = s.running - 1,
+    requeued = s.requeued + (v_tries < s.max_tries and v_losses < s.max_losses)::integer,
+    error = s.error + (v_tries >= s.max_tries or v_losses >= s.max_losses)::integer,
+    open = s.open - (v_tries >= s.max_tries or v_losses >= s.max_losses)::integer
+  where s.job_no = p_claim.job_no and s.shard = p_claim.shard and s.open > 0
+  returning s.open, s.watched, v_tries < s.max_tries and v_losses < s.max_losses as retry into v_shard;
+  if not found then
+    perform falconeri._refuse_claim(p_claim.datum_id, p_claim.pod_name, p_claim.attempt);
+  end if;
+
+  insert into falconeri.attempts (
+    job_no, seq, attempt, worker_no, slot, outcome, final, failure_class, started_at, finished_at,
+    exit_code, signal, output, error_message, backtrace, bytes_in, bytes_out, cpu_s,
+    peak_memory_bytes
+  ) values (
+    p_claim.job_no, p_claim.seq, p_claim.attempt, p_claim.worker_no, p_claim.slot, 'error',
+    not v_shard.retry, p_report.failure_class, p_claim.claimed_at, falconeri._now(),
+    p_report.exit_code, p_report.signal, coalesce(p_report.output, ''), p_report.error_message,
+    p_report.backtrace, p_report.bytes_in, p_report.bytes_out, p_report.cpu_s,
+    p_report.peak_memory_bytes
+  );
+  perform falconeri._abandon_outputs(p_claim.job_no, p_claim.seq);
+  perform falconeri._free_claim(p_claim.worker_no, p_claim.slot);
+
+  if v_shard.retry then
+    insert into falconeri.requeue (job_no, shard, seq, attempt, tries_used, losses_used)
+    values (p_claim.job_no, p_claim.shard, p_claim.seq, p_claim.attempt + 1, v_tries, v_losses);
+    if not falconeri._requeue_at(
+      p_claim.job_no, p_claim.shard, p_claim.seq, v_tries + v_losses, p_report.failure_class
+    ) and v_shard.watched then
+      perform falconeri._wake_waiters(p_claim.job_no, p_claim.shard);
+    end if;
+  elsif v_shard.open = 0 then
+    perform falconeri._close_shard(p_claim.job_no, p_claim.shard);
+  end if;
+end
+$$;
+comment on function falconeri._fail_attempt(falconeri.claims, falconeri.report)
+is 'Ends an attempt that failed: history, counters, what becomes of the datum and so of its job.';
