@@ -30,6 +30,7 @@ class _PodWork(Work, frozen=True):
     """A row of claim_datums."""
 
     pod_name: str | None
+    slot: int | None
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,16 @@ class HandedOut:
 
 
 async def claim_datums(
-    conn: AsyncConnection, *, job_id: UUID, who: Sequence[WorkerIdentity]
+    conn: AsyncConnection,
+    *,
+    job_id: UUID,
+    who: Sequence[WorkerIdentity],
+    slots: Sequence[int] | None = None,
 ) -> HandedOut:
     """Claim a datum for each of these waiting pods, in this order, as far as there are any.
+
+    Args:
+        slots: Which slot of each, for pods that hold several datums; None: slot 0.
 
     Raises:
         JobNotFound: ZF001, HTTP 404.
@@ -55,8 +63,13 @@ async def claim_datums(
     async with conn.cursor(row_factory=record(_PodWork)) as cursor:
         with _translating():
             await cursor.execute(
-                "select * from falconeri.claim_datums(%s, %s::text[], %s::text[])",
-                (job_id, [w.pod_name for w in who], [w.node_name for w in who]),
+                "select * from falconeri.claim_datums(%s, %s::text[], %s::text[], %s::smallint[])",
+                (
+                    job_id,
+                    [w.pod_name for w in who],
+                    [w.node_name for w in who],
+                    list(slots) if slots is not None else None,
+                ),
             )
         rows = await cursor.fetchall()
     claimed = [(row.pod_name, row.answer()) for row in rows if row.pod_name and row.datum_id]

@@ -17,14 +17,16 @@ from tests.sql.factories import claim, complete, failed, make_job, progress
 from tests.sql.interleaving import blocked
 
 
-def hand_out(conn: psycopg.Connection, job_id: UUID, pods: Sequence[str]) -> HandedOut:
+def hand_out(
+    conn: psycopg.Connection, job_id: UUID, pods: Sequence[str], slots: Sequence[int] | None = None
+) -> HandedOut:
     """The hub's one call, on an asynchronous connection of its own."""
 
     async def call() -> HandedOut:
         dsn = f"{conn.info.dsn} password={conn.info.password}"
         async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as hub:
             who = [WorkerIdentity(pod_name=pod, node_name="node-1") for pod in pods]
-            return await waiting.claim_datums(hub, job_id=job_id, who=who)
+            return await waiting.claim_datums(hub, job_id=job_id, who=who, slots=slots)
 
     return asyncio.run(call())
 
@@ -50,6 +52,28 @@ def test_nothing_stops_it_when_there_is_enough_for_all(conn: psycopg.Connection)
 
     assert pods_of(handed_out) == ["a", "b"]
     assert handed_out.stopped_by is None
+
+
+def test_pod_fetches_ahead_into_several_slots_at_once(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 3)
+
+    handed_out = hand_out(conn, job.job_id, ["a", "a", "a"], [0, 1, 2])
+
+    held = [answer.claim.datum_id for _, answer in handed_out if answer.claim]
+    assert len(set(held)) == 3
+    assert progress(conn, job).running == 3
+    recount.check(conn, job)
+
+
+def test_pod_that_fetches_ahead_twice_gets_the_same_datums_in_the_same_slots(
+    conn: psycopg.Connection,
+) -> None:
+    job = make_job(conn, 9)
+
+    first = hand_out(conn, job.job_id, ["a", "a"], [1, 0])
+    again = hand_out(conn, job.job_id, ["a", "a"], [0, 1])
+
+    assert [answer for _, answer in again] == [answer for _, answer in first][::-1]
 
 
 def test_pod_that_holds_a_datum_gets_it_again(conn: psycopg.Connection) -> None:

@@ -124,6 +124,16 @@ def test_repeated_success_answers_what_the_slot_holds_now(
     recount.check(conn, job)
 
 
+def test_repeat_is_answered_for_the_slot_of_its_attempt(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 9)
+    claim(conn, job)
+    ahead = claim(conn, job, slot=1)
+
+    first = complete(conn, ahead, claim_next=True)
+
+    assert complete(conn, ahead, claim_next=True) == first
+
+
 def test_repeat_without_an_attempts_number_is_fine(conn: psycopg.Connection) -> None:
     job = make_job(conn, 2)
     held = claim(conn, job)
