@@ -16,8 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from results import Result, arguments, show
-
+from benchmarks._results import Result, option_parser, show
 from falconeri.client.jobs import JobsClient
 from falconeri.local.stack import LocalStack
 from falconeri.local.state import LocalState
@@ -44,7 +43,7 @@ BASELINES = {"no-op": "true", "copy": 'cp "$0" out/'}
 
 def main() -> int:
     """Measure each case and print it."""
-    options = arguments(__doc__)
+    options = option_parser(__doc__).parse_args()
     datums = 500 if options.quick else 2000
     repeats = 1 if options.quick else 3
     # Not below a private directory: as root the embedded PostgreSQL runs as another user.

@@ -1,178 +1,174 @@
 """What a datum costs the database: claim and completion against the cheapest possible write.
 
 `ours complete_and_claim` ends one datum and takes the next, inputs included, in one call; the
-baseline is an update of a single row by its primary key. Both run in pgbench with prepared
-statements, on the same durable server, one after the other, for several depths of the job and
-numbers of connections. `ours create` writes a job's datums through `copy_datums` and starts it,
-against COPY of the same bytes into a bare table.
+peers end one item and take the next with their own schema and their clients' own statements
+(peers/*.py say which); the baseline of all is an update of one row by its primary key. They run in
+pgbench with prepared statements, in turn, on the same durable server, for several depths of the
+queue and numbers of connections; then for seconds without a pause, with autovacuum on, off, and
+with an old snapshot held open. `ours create` writes a job's datums through `copy_datums` and starts
+it, against COPY of the same bytes into a bare table.
 
-    ./run bench sql [--quick] [--json]
+    ./run bench sql [--quick] [--json] [--peers | --no-peers] [--only TEXT] [--save [FOLDER]]
 """
 
 from __future__ import annotations
 
-import re
+import argparse
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
 import psycopg
-from results import Result, arguments, show
+from psycopg import sql
 
-from falconeri.db import jobs
+from benchmarks._results import option_parser, show
+from benchmarks.peers import PEERS, Unavailable
+from benchmarks.queues import bare, ours
+from benchmarks.queues.bursts import make_gates
+from benchmarks.queues.creation import measure_creation
+from benchmarks.queues.measure import (
+    SUSTAINED,
+    Bench,
+    Measurement,
+    Mode,
+    Stock,
+    creation_name,
+    step_name,
+)
+from benchmarks.queues.queue import Conn, Queue, make_payloads
+from benchmarks.queues.report import make_report, save
 from falconeri.db.migrate import migrate
 from falconeri.local import Server
-from falconeri.local._binaries import wheel_folder
-from falconeri.wire import codec
-from falconeri.wire.work import InputRef
 
-ROUND_S = 4
-BARE = """
-\\set id random(1, 100000)
-update bench.bare set v = v + 1 where id = :id;
-"""
-STEP = """
-\\if :first
-select datum_id, attempt
-from falconeri.claim_datum(:job_id::uuid, 'pod-' || :client_id, 'node', true, 0::smallint) \\gset
-\\set first 0
-\\endif
-select datum_id, attempt from falconeri.complete_and_claim(
-  :datum_id::uuid, 'pod-' || :client_id, :attempt,
-  row('done', null, 'some output', null, null, 0, null, 1, 2, 0.1, 1000)::falconeri.report, true
-) \\gset
-"""
+_RESULTS = Path(__file__).resolve().parent / "results"
+_SCRAM_ITERATIONS_SINCE = 160_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How much is measured; `only` is in the names of the cases that are."""
+
+    depths: tuple[int, ...]
+    connections: tuple[int, ...]
+    rounds: int
+    round_s: float
+    burst_s: float
+    modes: tuple[Mode, ...]
+    sustained_depth: int
+    sustained_connections: tuple[int, ...]
+    only: str
 
 
 def main() -> int:
-    """Measure each case and print it."""
-    options = arguments(__doc__)
-    depths = (100_000,) if options.quick else (1_000, 100_000, 1_000_000)
-    connections = (8, 32) if options.quick else (8, 32, 128)
+    """Measure each case, print it, and save all if asked to."""
+    options = _options()
+    plan = _plan(quick=options.quick, only=options.only)
     # Not below a private directory: as root the embedded PostgreSQL runs as another user.
     state = Path(tempfile.mkdtemp(prefix="falconeri-bench-"))
     state.chmod(0o755)
     try:
-        with Server.start(state) as server:
-            bench = Bench(server, state)
-            for depth in depths:
-                show(bench.create(depth), as_json=options.json)
-                for count in connections:
-                    show(bench.step(depth, count), as_json=options.json)
+        with Server.start(state) as server, psycopg.connect(server.url, autocommit=True) as conn:
+            migrate(server.url)
+            make_gates(conn)
+            make_payloads(conn)
+            _hasten_logins(conn, server)
+            seconds = {"round_s": plan.round_s, "burst_s": plan.burst_s}
+            bench = Bench(server.url, conn, bare.load(conn), **seconds)
+            queues = [ours.load(), *(_load_peers(conn) if options.peers else ())]
+            found: list[Measurement] = []
+            for measurement in _measure(bench, conn, queues, plan):
+                show(measurement.result(), as_json=options.json)
+                found.append(measurement)
+            if options.save:
+                report = make_report(conn, queues, found, **seconds)
+                for path in save(report, options.save):
+                    print(f"wrote {path}", file=sys.stderr)
     finally:
         shutil.rmtree(state)
     return 0
 
 
-class Bench:
-    """A migrated database with a bare table beside ours."""
+def _options() -> argparse.Namespace:
+    parser = option_parser(__doc__)
+    parser.add_argument(
+        "--peers",
+        action=argparse.BooleanOptionalAction,
+        help="measure them, too (unless --quick; their packages are fetched)",
+    )
+    parser.add_argument("--only", metavar="TEXT", default="", help="cases with this in their names")
+    parser.add_argument(
+        "--save",
+        metavar="FOLDER",
+        nargs="?",
+        const=_RESULTS,
+        type=Path,
+        help="write sql-<version of PostgreSQL>.json, .md and .svg (default: %(const)s)",
+    )
+    options = parser.parse_args()
+    if options.peers is None:
+        options.peers = not options.quick
+    if options.save == _RESULTS and (options.quick or options.only):
+        parser.error("a part of the cases must not replace the results of all: name a FOLDER")
+    return options
 
-    def __init__(self, server: Server, folder: Path) -> None:
-        self._url = server.url
-        self._pgbench = (wheel_folder() or Path("/usr/bin")) / "pgbench"
-        self._folder = folder
-        migrate(self._url)
-        self._conn = psycopg.connect(self._url, autocommit=True)
-        self._conn.execute("create schema bench")
-        self._conn.execute(
-            "create table bench.bare (id integer primary key, v integer) with (fillfactor = 50)"
-        )
-        self._conn.execute("insert into bench.bare select i, 0 from generate_series(1, 100000) i")
-        self._conn.execute("create table bench.raw (job_no bigint, seq bigint, inputs jsonb)")
-        self._conn.execute("vacuum analyze bench.bare")
 
-    def create(self, depth: int) -> Result:
-        """Datums per second of a new job, against COPY of the same rows into a bare table."""
-        began = time.perf_counter()
-        with (
-            self._conn.cursor() as cursor,
-            cursor.copy("copy bench.raw (job_no, seq, inputs) from stdin") as copy,
-        ):
-            for seq, line in enumerate(_lines(depth), start=1):
-                copy.write_row((1, seq, line.decode()))
-        raw_s = time.perf_counter() - began
-        self._conn.execute("truncate bench.raw")
-        began = time.perf_counter()
-        self._make_job(depth)
-        return Result(
-            bench="sql",
-            case=f"ours create, {depth} datums",
-            value=depth / (time.perf_counter() - began),
-            unit="datums/s",
-            baseline=depth / raw_s,
-        )
+def _plan(*, quick: bool, only: str) -> Plan:
+    return Plan(
+        depths=(100_000,) if quick else (1_000, 100_000, 1_000_000),
+        connections=(8, 32) if quick else (8, 32, 128),
+        rounds=3,
+        round_s=1.2,
+        burst_s=2.0,
+        modes=() if quick else SUSTAINED,
+        sustained_depth=100_000,
+        sustained_connections=(8, 32),
+        only=only,
+    )
 
-    def step(self, depth: int, connections: int) -> Result:
-        """Steps per second, against updates per second."""
-        before = self._bare_tps(connections)
-        steps, elapsed_s = 0, 0.0
-        each = max(1, depth * 9 // 10 // connections)
-        while elapsed_s < ROUND_S:
-            job_id = self._make_job(depth)
-            self._conn.execute(
-                "vacuum analyze falconeri.shards, falconeri.claims, falconeri.datums"
+
+def _hasten_logins(conn: Conn, server: Server) -> None:
+    """Hash the password once instead of 4,096 times: 128 logins would take a second."""
+    if conn.info.server_version >= _SCRAM_ITERATIONS_SINCE:
+        conn.execute("set scram_iterations = 1")
+        conn.execute(
+            sql.SQL("alter role {} password {}").format(
+                sql.Identifier(server.address.user), sql.Literal(server.address.password)
             )
-            tps, done = self._run(STEP, connections, "-t", str(min(each, 2_000)), job_id=job_id)
-            steps, elapsed_s = steps + done, elapsed_s + done / tps
-        after = self._bare_tps(connections)
-        return Result(
-            bench="sql",
-            case=f"ours complete_and_claim, {depth} deep, {connections} connections",
-            value=steps / elapsed_s,
-            unit="1/s",
-            baseline=(before + after) / 2,
         )
 
-    def _bare_tps(self, connections: int) -> float:
-        return self._run(BARE, connections, "-T", str(ROUND_S))[0]
 
-    def _make_job(self, depth: int) -> UUID:
-        with self._conn.transaction():
-            key = jobs.create_job(
-                self._conn,
-                pipeline_name="bench",
-                pipeline_spec={},
-                command=["true"],
-                egress_uri="s3://bucket/out/",
-                parallelism=0,
-                max_tries=1,
-                timeout_s=None,
-            )
-            jobs.copy_datums(self._conn, job_no=key.job_no, datums=_lines(depth))
-            jobs.start_job(self._conn, job_no=key.job_no)
-        return key.job_id
-
-    def _run(
-        self, script: str, connections: int, *limit: str, job_id: UUID | None = None
-    ) -> tuple[float, int]:
-        """Run a script in pgbench; return transactions per second, and how many there were."""
-        file = self._folder / "script.sql"
-        file.write_text(script)
-        definitions = ["-D", "first=1", "-D", f"job_id={job_id}"]
-        command = [self._pgbench, "-n", "-M", "prepared", "-c", str(connections), "-j", "2"]
-        answer = subprocess.run(
-            [*command, *limit, *definitions, "-f", file, self._url],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        tps = re.search(r"tps = ([0-9.]+)", answer.stdout)
-        done = re.search(r"actually processed: (\d+)", answer.stdout)
-        if answer.returncode or tps is None or done is None:
-            sys.exit(f"pgbench failed: {answer.stderr}")
-        return float(tps[1]), int(done[1])
+def _load_peers(conn: Conn) -> Iterator[Queue]:
+    for name, load in PEERS.items():
+        try:
+            yield load(conn)
+        except Unavailable as ex:
+            print(f"{name} is left out: {ex}", file=sys.stderr)
 
 
-def _lines(depth: int) -> Iterator[bytes]:
-    for number in range(depth):
-        yield codec.encode(
-            [InputRef(uri=f"s3://bucket/in/{number}", local_path=f"/pfs/in/{number}")]
-        )
+def _measure(bench: Bench, conn: Conn, queues: list[Queue], plan: Plan) -> Iterator[Measurement]:
+    for depth in plan.depths:
+        if plan.only in creation_name(depth):
+            yield measure_creation(conn, depth, rounds=plan.rounds)
+        stocks = [Stock(conn, queue, depth) for queue in queues]
+        for connections in plan.connections:
+            wanted = _wanted(stocks, connections, "fresh", plan.only)
+            yield from bench.fresh(wanted, connections, rounds=plan.rounds)
+    for mode in plan.modes:
+        for connections in plan.sustained_connections:
+            stocks = [Stock(conn, queue, plan.sustained_depth) for queue in queues]
+            wanted = _wanted(stocks, connections, mode, plan.only)
+            yield from bench.sustained(wanted, connections, mode)
+
+
+def _wanted(stocks: list[Stock], connections: int, mode: Mode, only: str) -> list[Stock]:
+    return [
+        stock
+        for stock in stocks
+        if only in step_name(stock.queue.name, stock.depth, connections, mode)
+    ]
 
 
 if __name__ == "__main__":
