@@ -16,9 +16,10 @@ update falconeri.claims c set pod_name = w.pod_name, datum_id = (
   lpad(to_hex(c.job_no), 12, '0') || '8001' || to_hex(x'8000000000000000'::bigint | (c.seq << 22))
 )::uuid
 from falconeri.workers w where w.worker_no = c.worker_no;
-alter table falconeri.claims alter column pod_name set not null;
+alter table falconeri.claims alter column pod_name set not null, alter column shard drop not null;
 create index claims_of_pod on falconeri.claims (pod_name);
 comment on column falconeri.claims.datum_id is 'The public id of the datum; null while the slot is idle.';
+comment on column falconeri.claims.shard is 'Where it last took a datum; null: nowhere so far.';
 
 -- A repeated completion is answered for the same slot.
 alter table falconeri.attempts add column slot smallint not null default 0;

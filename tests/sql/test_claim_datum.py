@@ -68,6 +68,32 @@ def test_claim_goes_on_to_shards_before_and_after_its_own(conn: psycopg.Connecti
     assert ask(conn, job, slot=4).verdict is Verdict.EMPTY
 
 
+def test_workers_begin_in_shards_where_nobody_is_at_work(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 12, shards=3)
+
+    for pod in ("a", "b", "c"):
+        claim(conn, job, pod)
+
+    running = "select running from falconeri.shards where job_no = %s order by shard"
+    assert conn.execute(running, (job.job_no,)).fetchall() == [(1,), (1,), (1,)]
+
+
+def test_worker_goes_on_where_the_fewest_are_at_work(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 12, shards=3)
+    first = claim(conn, job, "first")  # of the datums 1 to 4
+    for pod in ("one of 5 to 8", "one of 9 to 12", "another of 1 to 4", "another of 5 to 8"):
+        claim(conn, job, pod)
+    third = complete(conn, first, "first", claim_next=True).claim
+    assert third
+    fourth = complete(conn, third, "first", claim_next=True).claim
+    assert fourth
+
+    following = complete(conn, fourth, "first", claim_next=True).claim
+
+    assert following
+    assert following.datum_id == datum_id(conn, job, 10)
+
+
 def test_failed_datum_comes_before_fresh_ones_for_a_new_worker(conn: psycopg.Connection) -> None:
     job = make_job(conn, 3)
     held = claim(conn, job)

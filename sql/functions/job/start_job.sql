@@ -17,8 +17,9 @@ begin
       detail = jsonb_build_object('count', v_count, 'last', v_last);
   end if;
 
-  -- Enough shards that workers rarely meet, and few enough that their sum is read in a millisecond.
-  v_shards := case when v_count = 0 then 0 else greatest(1, least(64, v_count / 125))::integer end;
+  -- So many that workers rarely meet, so few that their sum is read in a millisecond, and so large that
+  -- the ends of shards, which all count down in the job's one row, are rare.
+  v_shards := case when v_count = 0 then 0 else greatest(1, least(256, v_count / 16))::integer end;
   insert into falconeri.shards (job_no, shard, first_seq, next_seq, last_seq, open, max_tries, max_losses)
   select j.job_no, i, r.first_seq, r.first_seq, r.last_seq, r.last_seq - r.first_seq + 1,
     j.max_tries, j.max_losses

@@ -11,13 +11,8 @@ begin
   select c.* into v_claim from falconeri.claims c
   where c.worker_no = v_worker_no and c.slot = p_slot for update;
   if not found then
-    -- Multiples of the golden ratio lie far from each other: workers that start so have a long way
-    -- until one comes to a shard where another is at work, whose commits it would have to wait for.
-    insert into falconeri.claims (worker_no, slot, job_no, pod_name, shard)
-    values (
-      v_worker_no, p_slot, p_job.job_no, p_pod_name,
-      floor(v_worker_no * 0.618033988749895 % 1 * p_job.shard_count)
-    )
+    insert into falconeri.claims (worker_no, slot, job_no, pod_name)
+    values (v_worker_no, p_slot, p_job.job_no, p_pod_name)
     on conflict (worker_no, slot) do nothing;
     select c.* into strict v_claim from falconeri.claims c
     where c.worker_no = v_worker_no and c.slot = p_slot for update;

@@ -10,14 +10,15 @@ declare
   v_again falconeri.requeue;
 begin
   select s.* into v_shard from falconeri.shards s
-  where s.job_no = p_claim.job_no and s.shard >= p_claim.shard
+  where s.job_no = p_claim.job_no and s.shard = p_claim.shard
     and not s.halted and (s.requeued > 0 or s.next_seq <= s.last_seq)
-  order by s.shard limit 1 for no key update skip locked;
+  for no key update skip locked;
   if not found then
+    -- Whoever shares a shard waits for the commits of the others: the one with the fewest, then.
     select s.* into v_shard from falconeri.shards s
-    where s.job_no = p_claim.job_no and s.shard < p_claim.shard
+    where s.job_no = p_claim.job_no
       and not s.halted and (s.requeued > 0 or s.next_seq <= s.last_seq)
-    order by s.shard limit 1 for no key update skip locked;
+    order by s.running, s.shard limit 1 for no key update skip locked;
   end if;
   if not found then
     return falconeri._no_work(p_claim.job_no);
