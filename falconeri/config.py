@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from falconeri.duration import parse_duration_s
 from falconeri.errors import InvalidArgument
 
 PASSWORD_FILE = "/etc/falconeri/secrets/POSTGRES_PASSWORD"  # noqa: S105 - a place, not a secret
@@ -42,8 +43,12 @@ class ServerConfig:
     """FALCONERI_CLUSTER: what runs workers."""
     state: Path
     """FALCONERI_STATE: the local cluster's directory."""
+    max_datums: int
+    """FALCONERI_MAX_DATUMS: a spec with more datums is refused."""
     local_slots: int
     """FALCONERI_LOCAL_SLOTS: worker processes of the local cluster, over all jobs."""
+    job_retention_s: int | None
+    """FALCONERI_JOB_RETENTION: how long ended jobs are kept; None: for ever."""
     log_level: str
     """FALCONERI_LOG: debug, info, warning or error."""
 
@@ -66,7 +71,9 @@ class ServerConfig:
             wait_url=environ.get("FALCONERI_WAIT_URL", f"http://falconerid:{wait_port}/"),
             cluster=_cluster(environ),
             state=Path(environ.get("FALCONERI_STATE", "/var/lib/falconeri")),
+            max_datums=_number(environ, "FALCONERI_MAX_DATUMS", 10_000_000, most=2**31 - 1),
             local_slots=_number(environ, "FALCONERI_LOCAL_SLOTS", os.cpu_count() or 1),
+            job_retention_s=_retention_s(environ),
             log_level=environ.get("FALCONERI_LOG", "info"),
         )
 
@@ -77,11 +84,27 @@ def _required(environ: Mapping[str, str], name: str) -> str:
     raise InvalidArgument(f"{name} is not set")
 
 
-def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+def _number(environ: Mapping[str, str], name: str, default: int, *, most: int = 2**16 - 1) -> int:
     text = environ.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**16:
-        raise InvalidArgument(f"{name} is not a number from 1 to 65535", detail=repr(text))
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= most:
+        raise InvalidArgument(f"{name} is not a number from 1 to {most}", detail=repr(text))
     return int(text)
+
+
+def _retention_s(environ: Mapping[str, str]) -> int | None:
+    if not (text := environ.get("FALCONERI_JOB_RETENTION")):
+        return None
+    try:
+        seconds = parse_duration_s(text, name="FALCONERI_JOB_RETENTION")
+    except ValueError as ex:
+        raise InvalidArgument(str(ex)) from ex
+    if seconds == 0:
+        raise InvalidArgument(
+            "FALCONERI_JOB_RETENTION would delete each job as it ends",
+            detail=repr(text),
+            hint="leave it unset to keep all",
+        )
+    return seconds
 
 
 def _password(environ: Mapping[str, str]) -> str:

@@ -9,13 +9,14 @@
     ├── OutputsMismatch         ZF006  403   a repeat of a registration with other files
     ├── Conflict                409
     │   ├── JobNotRunning       ZF004
-    │   ├── OutputClash         ZF005        two datums write the same object
+    │   ├── OutputClash         ZF005        two datums write the same object, of one job or of two
     │   ├── JobNotRetryable     ZF007
     │   ├── OutputBusy          ZF008        the object is being deleted: try again in a moment
     │   └── JobRunning          ZF010        only an ended job can be deleted
     ├── InvalidInput            ZF009  422   the caller's data; `detail` names the field
     │   ├── InvalidSpec
-    │   └── InvalidArgument
+    │   ├── InvalidArgument
+    │   └── TooManyDatums       ZF011        more than FALCONERI_MAX_DATUMS
     ├── BadRequest              400          not JSON, not a UUID
     ├── Unauthorized            401
     ├── Forbidden               403
@@ -40,18 +41,19 @@ class FalconeriError(Exception):
     Args:
         message: What happened, in one line; empty for the class's own words.
         detail: Which job, field, object or file.
-        hint: What to do about it.
+        hint: What to do about it; empty for the class's own words.
     """
 
     code: ClassVar[str] = "internal"
     http_status: ClassVar[int] = 500
     sqlstate: ClassVar[str | None] = None
     default_message: ClassVar[str] = "internal error"
+    default_hint: ClassVar[str] = ""
 
     def __init__(self, message: str = "", *, detail: str = "", hint: str = "") -> None:
         self.message = message or self.default_message
         self.detail = detail
-        self.hint = hint
+        self.hint = hint or self.default_hint
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -126,7 +128,10 @@ class JobNotRunning(Conflict):
 
 
 class OutputClash(Conflict):
-    """ZF005: another datum writes the same object; `detail` names both."""
+    """ZF005: another datum writes the same object, or one of another running job.
+
+    `detail` names the object, both datums and, if it is another, the job.
+    """
 
     code = "output_clash"
     sqlstate = "ZF005"
@@ -180,6 +185,15 @@ class InvalidArgument(InvalidInput):
     code = "invalid_argument"
     sqlstate = None
     default_message = "invalid argument"
+
+
+class TooManyDatums(InvalidInput):
+    """ZF011: a job may not have so many datums; `detail` says how so many come together."""
+
+    code = "too_many_datums"
+    sqlstate = "ZF011"
+    default_message = "too many datums"
+    default_hint = "a narrower glob, fewer files, or a higher FALCONERI_MAX_DATUMS of falconerid"
 
 
 class BadRequest(FalconeriError):

@@ -56,8 +56,8 @@ def make_job(conn: Conn, datums: list[bytes]) -> UUID:
             max_tries=1,
             timeout_s=None,
         )
-        jobs.copy_datums(conn, job_no=key.job_no, datums=datums)
-        jobs.start_job(conn, job_no=key.job_no)
+        count = jobs.copy_datums(conn, job_no=key.job_no, datums=datums)
+        jobs.start_job(conn, job_no=key.job_no, datum_count=count)
     return key.job_id
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
+from falconeri.db.copying import bigint, copy_numbered
 from falconeri.db.rows import record
 from falconeri.wire.records import Job, Progress
 
@@ -56,7 +57,7 @@ def create_job(
     lease_s: int = LEASE_S,
     retry_delay_s: int = 0,
 ) -> NewJobKey:
-    """Begin a job; `copy_datums` and `start_job` follow in the same transaction.
+    """Begin a job; its datums and `start_job` follow in the same transaction.
 
     Args:
         retry_delay_s: How long a datum waits after its first failure; doubled by each further one.
@@ -85,29 +86,32 @@ def create_job(
     return NewJobKey(*cast("tuple[int, UUID]", row))
 
 
-def copy_datums(conn: Connection, *, job_no: int, datums: Iterable[bytes]) -> int:
-    """Stream the datums of a new job into the database, numbered from 1; return how many.
+def copy_datums(conn: Connection, *, job_no: int, datums: Iterable[bytes], after: int = 0) -> int:
+    """Stream datums of a new job into the database; return how many.
 
     Args:
         datums: Of each the JSON of its inputs: `[{"uri": …, "local_path": …}, …]`.
+        after: How many the job has already; these get the next numbers.
     """
-    seq = 0
-    with (
-        conn.cursor() as cursor,
-        cursor.copy("copy falconeri.datums (job_no, seq, inputs) from stdin") as copy,
-    ):
-        for seq, inputs in enumerate(datums, start=1):
-            copy.write_row((job_no, seq, inputs.decode()))
-    return seq
+    return copy_numbered(
+        conn,
+        "copy falconeri.datums (job_no, seq, inputs) from stdin (format binary)",
+        keys=[bigint(job_no)],
+        rows=datums,
+        after=after,
+    )
 
 
-def start_job(conn: Connection, *, job_no: int) -> None:
+def start_job(conn: Connection, *, job_no: int, datum_count: int | None = None) -> None:
     """Open a new job for work. A job without datums is done at once.
+
+    Args:
+        datum_count: How many were written; None: they are counted, which reads all of them.
 
     Raises:
         InvalidInput: ZF009, HTTP 422: the datums are not numbered from 1 without gaps.
     """
-    conn.execute("select falconeri.start_job(%s)", (job_no,))
+    conn.execute("select falconeri.start_job(%s, %s::bigint)", (job_no, datum_count))
 
 
 def cancel_job(conn: Connection, *, job_id: UUID) -> None:
@@ -205,3 +209,12 @@ def list_overdue_jobs(conn: Connection) -> list[OverdueJob]:
     """The running jobs whose `job_timeout` is over."""
     with conn.cursor(row_factory=record(OverdueJob)) as cursor:
         return cursor.execute("select * from falconeri.list_overdue_jobs()").fetchall()
+
+
+def sample_progress(conn: Connection) -> int:
+    """Note how far each running job is, once in each quarter of a minute; how many it has noted.
+
+    To be called as often; a repeat is fine.
+    """
+    row = conn.execute("select falconeri.sample_progress()").fetchone()
+    return cast("tuple[int]", row)[0]

@@ -57,7 +57,9 @@ def serve(config: ServerConfig, read_secret: Callable[[str], Mapping[str, str]])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     db = Database(config.database_url, size=THREADS, name="falconerid")
-    services = Services(db, Authenticator(config.password), read_secret)
+    services = Services(
+        db, Authenticator(config.password), read_secret, max_datums=config.max_datums
+    )
     waiting = _WaitingServer(config, services)
     try:
         rest = _RestServer(config, services)

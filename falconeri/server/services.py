@@ -17,3 +17,5 @@ class Services:
     authenticator: Authenticator
     read_secret: Callable[[str], Mapping[str, str]]
     """A secret of the cluster, for reading the buckets that a spec names."""
+    max_datums: int
+    """Of one job."""

@@ -1,16 +1,12 @@
 """From a pipeline spec to a running job: list, plan, write, start.
 
-The buckets are listed before a connection is taken, into a spool (memory, then disk), so that a
-slow listing holds no connection and millions of datums need no memory. The rows and the request for
-workers are one transaction: a job exists with all that belongs to it, or not at all.
+The buckets are listed before a connection is taken (`spool`). The rows and the request for workers
+are one transaction: a job exists with all that belongs to it, or not at all.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from msgspec import UNSET
@@ -20,9 +16,9 @@ from falconeri.errors import SecretNotFound
 from falconeri.log import get_logger
 from falconeri.pipeline.credentials import job_credentials
 from falconeri.pipeline.datums import plan_datums
+from falconeri.server.spool import spooled, write_datums
 from falconeri.storage import Storage, open_storage
 from falconeri.storage.uri import parse, require_local
-from falconeri.wire import codec
 from falconeri.wire.spec import stored_form
 
 if TYPE_CHECKING:
@@ -31,15 +27,14 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-SPOOL_BYTES = 8 * 2**20
-"""Plans up to this size stay in memory."""
-
 
 def submit(services: Services, spec: PipelineSpec) -> UUID:
     """Create a job and ask for its workers; return its id.
 
     Raises:
-        InvalidInput: A URI that can't be one, a name that the table refuses.
+        InvalidInput: A URI that can't be one, a name that the table refuses, two inputs of a datum
+            in the same place.
+        TooManyDatums: More than FALCONERI_MAX_DATUMS.
         ObjectNotFound, StorageDenied, StorageError: An input can't be listed.
         SecretNotFound: The spec names a secret that the cluster doesn't have.
         Unavailable: The database is away.
@@ -51,8 +46,11 @@ def submit(services: Services, spec: PipelineSpec) -> UUID:
     _require_secrets(services, spec)
     open_(spec.egress.uri)
     require_local(parse(spec.egress.uri))
-    plan = _spooled(codec.encode(inputs) for inputs in plan_datums(spec.input, open_))
-    with plan as lines, services.db.transaction() as conn:
+    max_datums = services.max_datums
+    with (
+        spooled(plan_datums(spec.input, open_), max_datums=max_datums) as plan,
+        services.db.transaction() as conn,
+    ):
         key = db_jobs.create_job(
             conn,
             pipeline_name=spec.pipeline.name,
@@ -64,8 +62,8 @@ def submit(services: Services, spec: PipelineSpec) -> UUID:
             timeout_s=spec.timeout_s,
             retry_delay_s=spec.retry_delay_s,
         )
-        count = db_jobs.copy_datums(conn, job_no=key.job_no, datums=lines)
-        db_jobs.start_job(conn, job_no=key.job_no)
+        count = write_datums(conn, plan, job_no=key.job_no, max_datums=max_datums)
+        db_jobs.start_job(conn, job_no=key.job_no, datum_count=count)
     log.info("job_created", job_id=key.job_id, datums=count)
     return key.job_id
 
@@ -78,13 +76,3 @@ def _require_secrets(services: Services, spec: PipelineSpec) -> None:
         keys = services.read_secret(secret.name)
         if secret.key is not UNSET and secret.key not in keys:
             raise SecretNotFound(detail=f"the secret {secret.name!r} has no key {secret.key!r}")
-
-
-@contextmanager
-def _spooled(lines: Iterator[bytes]) -> Generator[IO[bytes]]:
-    """All lines, read to the end before the first is given on; our JSON has no line ends in it."""
-    with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
-        for line in lines:
-            spool.write(line + b"\n")
-        spool.seek(0)
-        yield spool

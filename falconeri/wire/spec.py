@@ -12,9 +12,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from falconeri.duration import parse_duration_s
 from falconeri.errors import InvalidInput, InvalidSpec
 from falconeri.wire import codec
-from falconeri.wire.duration import parse_duration_s
 
 _NonEmpty = Annotated[str, Meta(min_length=1)]
 _Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]

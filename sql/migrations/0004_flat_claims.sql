@@ -10,6 +10,9 @@ alter table falconeri.attempts
   drop constraint attempt_failure_has_class_and_message,
   drop constraint attempt_success_is_final;
 
+-- The numbers are looked at by start_job, once.
+alter table falconeri.datums drop constraint datum_seq_fits_its_public_id;
+
 -- A claim is found by what its worker says of it: its pod and the datum's public id.
 alter table falconeri.claims add column pod_name text, add column datum_id uuid;
 update falconeri.claims c set pod_name = w.pod_name, datum_id = (

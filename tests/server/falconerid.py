@@ -98,8 +98,8 @@ def fresh_database() -> Generator[str]:
 
 
 @contextmanager
-def running(database_url: str, state: Path) -> Generator[Falconerid]:
-    """`falconerid serve` on free ports, ready."""
+def running(database_url: str, state: Path, **settings: str) -> Generator[Falconerid]:
+    """`falconerid serve` on free ports, ready. Settings are further variables."""
     port, wait_port = free_ports()
     environment = os.environ | {
         "FALCONERI_DATABASE_URL": database_url,
@@ -108,6 +108,7 @@ def running(database_url: str, state: Path) -> Generator[Falconerid]:
         "FALCONERI_PORT": str(port),
         "FALCONERI_WAIT_PORT": str(wait_port),
         "FALCONERI_STATE": str(state),
+        **settings,
     }
     with subprocess.Popen(
         [sys.executable, "-m", "falconeri.daemon", "serve"],

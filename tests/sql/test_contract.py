@@ -13,10 +13,10 @@ import psycopg
 import pytest
 
 from falconeri import errors, states
-from falconeri.db import controls, datums, jobs, outputs, waiting, workers
+from falconeri.db import controls, datums, jobs, outputs, plans, waiting, workers
 from falconeri.resources import sql_root
 
-MODULES = (controls, datums, jobs, outputs, waiting, workers)
+MODULES = (controls, datums, jobs, outputs, plans, waiting, workers)
 
 # A wrapper takes one argument of a type of ours for several of SQL's.
 BUNDLED = {
@@ -25,7 +25,7 @@ BUNDLED = {
     "settle_outputs": {"updates": ["output_ids", "statuses", "sizes_bytes", "checksums"]},
 }
 # No function of SQL stands behind it: COPY is a statement.
-NOT_A_FUNCTION = {"copy_datums"}
+NOT_A_FUNCTION = {"copy_datums", "copy_factor"}
 
 FILES = sorted((sql_root() / "functions").rglob("*.sql"))
 PUBLIC = [file for file in FILES if not file.stem.startswith("_")]

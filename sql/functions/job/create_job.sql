@@ -1,4 +1,4 @@
--- Begins a job: the caller writes its datums by COPY and calls start_job, all in one transaction.
+-- Begins a job: the caller writes its datums and calls start_job, all in one transaction.
 --   p_pipeline_name   the job's name is this, a dash and ten random letters and digits
 --   p_lease_s         seconds that a claim lasts without a heartbeat; > 0
 --   p_retry_delay_s   seconds that a datum waits after its first failure, doubled by each further one; 0: none
@@ -26,4 +26,4 @@ $$;
 comment on function falconeri.create_job(
   text, jsonb, text[], text, integer, integer, integer, integer, integer
 )
-is 'Begins a job: the caller writes its datums by COPY and calls start_job, all in one transaction.';
+is 'Begins a job: the caller writes its datums and calls start_job, all in one transaction.';

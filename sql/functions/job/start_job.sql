@@ -1,20 +1,26 @@
 -- Opens a new job for work: cuts its datums into shards and asks for its workers.
 -- A job without datums is done at once.
+--   p_datum_count   how many the caller has written; null: they are counted, which reads all of them
 -- Raises ZF009 invalid_input if the datums are not numbered from 1 without gaps.
 -- Locks: the job's row, not yet visible to anybody.
-create function falconeri.start_job(p_job_no bigint) returns void
+create function falconeri.start_job(p_job_no bigint, p_datum_count bigint default null) returns void
 language plpgsql volatile set search_path = falconeri, pg_temp as $$
 declare
   v_count bigint;
+  v_first bigint;
   v_last bigint;
   v_shards integer;
   v_job_id uuid;
 begin
-  select count(*), coalesce(max(d.seq), 0) into v_count, v_last
+  select coalesce(min(d.seq), 1), coalesce(max(d.seq), 0) into v_first, v_last
   from falconeri.datums d where d.job_no = p_job_no;
-  if v_count <> v_last then
+  v_count := coalesce(
+    p_datum_count, (select count(*) from falconeri.datums d where d.job_no = p_job_no)
+  );
+  -- All different, as many as the last one's number, none below 1: so none is missing.
+  if v_first <> 1 or v_count <> v_last or v_last > 1099511627775 then
     raise exception using errcode = 'ZF009', message = 'datums are not numbered from 1 without gaps',
-      detail = jsonb_build_object('count', v_count, 'last', v_last);
+      detail = jsonb_build_object('count', v_count, 'first', v_first, 'last', v_last);
   end if;
 
   -- So many that workers rarely meet, so few that their sum is read in a millisecond, and so large that
@@ -41,5 +47,5 @@ begin
   end if;
 end
 $$;
-comment on function falconeri.start_job(bigint)
+comment on function falconeri.start_job(bigint, bigint)
 is 'Opens a new job for work: cuts its datums into shards and asks for its workers.';

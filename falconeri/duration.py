@@ -1,7 +1,7 @@
 """Durations as people write them: `90s`, `5m`, `2h 37min`, `1day 2h`, `1.5h`.
 
 The units are those of the original's specs. Case matters: `m` is a minute, `M` a month.
-Called by the spec and by command-line options.
+Called for the fields of a spec and for settings.
 """
 
 from __future__ import annotations
