@@ -7,6 +7,7 @@ the next. Called by `tasks`.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -48,6 +49,10 @@ class Babysitter:
     db: Database
     cluster: Cluster
     password: str = field(repr=False)
+    retention_s: int | None = None
+    """How long ended jobs are kept; None: for ever."""
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set when a pass that may take long is to leave the rest to the next."""
     began: float = field(default_factory=time.monotonic)
 
     def start_workers(self, job_id: UUID) -> None:
@@ -97,11 +102,21 @@ class Babysitter:
             with _isolated("settle_deletion", uri=deletion.uri), self.db.connection() as conn:
                 settle(conn, job_id=deletion.job_id, uri=deletion.uri)
 
-    def finish_deletions(self) -> None:
-        """Delete what is left of jobs whose deletion was begun, a batch at a time."""
+    def delete_old_jobs(self) -> None:
+        """Delete jobs that ended long ago, and what is left of those whose deletion was begun."""
+        batches = 0
         with self.db.connection() as conn:
-            while db_controls.delete_old_jobs(conn, older_than_s=None, limit=DELETE_BATCH):
-                pass
+            while not self.stopping.is_set() and db_controls.delete_old_jobs(
+                conn, older_than_s=self.retention_s, limit=DELETE_BATCH
+            ):
+                batches += 1
+        if batches:
+            log.info("old_jobs_deleted", batches=batches)
+
+    def sample_progress(self) -> None:
+        """Note how far the running jobs are, for `report.jobs`."""
+        with self.db.connection() as conn:
+            db_jobs.sample_progress(conn)
 
     def _requeue(self, dead: DeadWorker) -> None:
         with self.db.connection() as conn:

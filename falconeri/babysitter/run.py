@@ -1,22 +1,26 @@
 """Runs the background tasks until stopped. Called by the daemon.
 
 Workers of a local cluster are children of this process and end with it; their datums are given back
-on the way out, or by the next babysitter.
+on the way out, or by the next babysitter. So that they needn't end with each restart of the
+database, we outlive it: tasks rest until it is back, however long that takes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import signal
 import threading
 from typing import TYPE_CHECKING
 
 import psycopg
+from procrastinate.exceptions import ConnectorException
 
 from falconeri.babysitter.passes import Babysitter
-from falconeri.babysitter.tasks import QUEUE, make_tasks
+from falconeri.babysitter.tasks import QUEUE, make_tasks, revive
+from falconeri.client.retry import RetryPolicy
 from falconeri.cluster.choice import open_cluster
 from falconeri.db.pool import Database
-from falconeri.errors import Unavailable
 from falconeri.log import get_logger
 
 if TYPE_CHECKING:
@@ -27,23 +31,29 @@ log = get_logger(__name__)
 CONCURRENCY = 4
 """Tasks at once, and connections for them."""
 
+GRACE_S = 10
+"""How long tasks under way may take when we stop, or have lost the database."""
+
+STEADY_S = 60.0
+"""A session that lasted so long was a good one: the next loss is a first one again."""
+
+_PAUSES = RetryPolicy(deadline_s=math.inf, base_s=1.0, cap_s=15.0)
+_PROBE_S = 3
+
 
 def run(config: ServerConfig) -> None:
-    """Work until SIGTERM or SIGINT, or until the database is gone for good.
+    """Work until SIGTERM or SIGINT.
 
     Raises:
-        Unavailable: The database can't be reached.
         Conflict: Another process runs the workers of this state directory.
     """
     undertaker = _Undertaker()
     db = Database(config.database_url, size=CONCURRENCY + 1, name="falconerid tasks")
     cluster = open_cluster(config, undertaker.call)
-    babysitter = Babysitter(db, cluster, config.password)
+    babysitter = Babysitter(db, cluster, config.password, config.job_retention_s)
     undertaker.start(babysitter)
     try:
         asyncio.run(_work(config.database_url, babysitter))
-    except psycopg.OperationalError as ex:
-        raise Unavailable("the database can't be reached", detail=str(ex)) from ex
     finally:
         cluster.close()
         undertaker.stop()
@@ -52,15 +62,73 @@ def run(config: ServerConfig) -> None:
 
 
 async def _work(database_url: str, babysitter: Babysitter) -> None:
+    """Work until told to stop, in as many sessions as it takes.
+
+    The signals are ours, not procrastinate's: its worker returns in the same way when it was told
+    to stop and when it has lost the database.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stopped = asyncio.create_task(stop.wait())
+    failures = 0
+    while not stop.is_set():
+        began = asyncio.get_running_loop().time()
+        session = asyncio.create_task(_session(database_url, babysitter))
+        await asyncio.wait({session, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            await _finish(session, database_url, babysitter)
+            return
+        steady = asyncio.get_running_loop().time() - began > STEADY_S
+        failures = 1 if steady else failures + 1
+        pause_s = _PAUSES.pause_s(failures)
+        log.warning("tasks_interrupted", reason=await session, pause_s=round(pause_s, 1))
+        await asyncio.wait({stopped}, timeout=pause_s)
+
+
+async def _session(database_url: str, babysitter: Babysitter) -> str:
+    """Work until the database is lost; return why it ended. Gentle when canceled."""
     app = make_tasks(database_url, babysitter)
-    async with app.open_async():
-        log.info("tasks_ready")
-        await app.run_worker_async(
-            queues=[QUEUE],
-            concurrency=CONCURRENCY,
-            delete_jobs="successful",
-            shutdown_graceful_timeout=10,
-        )
+    try:
+        await _probe(database_url)  # the pool of an absent database would keep us for half a minute
+        async with app.open_async():
+            log.info("tasks_ready")
+            await revive(app)
+            await app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=CONCURRENCY,
+                delete_jobs="successful",
+                shutdown_graceful_timeout=GRACE_S,
+                install_signal_handlers=False,
+            )
+    except (psycopg.OperationalError, ConnectorException) as ex:
+        return str(ex.__cause__ or ex)
+    return "its worker ended by itself"
+
+
+async def _finish(session: asyncio.Task[str], database_url: str, babysitter: Babysitter) -> None:
+    """Let the tasks under way end. Not if the database is away: they would only wait for it."""
+    babysitter.stopping.set()
+    session.cancel()
+    try:
+        await _probe(database_url)
+    except psycopg.OperationalError:
+        await asyncio.to_thread(babysitter.db.close)
+        while not session.done():  # the first time it only begins to end gently
+            session.cancel()
+            await asyncio.wait({session}, timeout=0.1)
+    else:
+        await asyncio.wait({session}, timeout=GRACE_S)
+
+
+async def _probe(database_url: str) -> None:
+    """Connect once.
+
+    Raises:
+        psycopg.OperationalError: The database is away, or takes too long.
+    """
+    conn = await psycopg.AsyncConnection.connect(database_url, connect_timeout=_PROBE_S)
+    await conn.close()
 
 
 class _Undertaker:

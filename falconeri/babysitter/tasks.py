@@ -12,7 +12,7 @@ from uuid import UUID
 import procrastinate
 from procrastinate import PsycopgConnector
 
-from falconeri.db.pool import CONNECTION_SETTINGS
+from falconeri.db.pool import CONNECTION_SETTINGS, POOL_SETTINGS
 from falconeri.log import get_logger
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ _SETTINGS: dict[str, Any] = {
 
 def make_tasks(database_url: str, babysitter: Babysitter) -> procrastinate.App:
     """The application with all tasks, to be opened and run."""
-    connector = PsycopgConnector(conninfo=database_url, min_size=1, max_size=4, kwargs=_SETTINGS)
+    connector = PsycopgConnector(
+        conninfo=database_url, min_size=1, max_size=4, kwargs=_SETTINGS, **POOL_SETTINGS
+    )
     app = procrastinate.App(connector=connector)
     retry = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
 
@@ -57,16 +59,36 @@ def make_tasks(database_url: str, babysitter: Babysitter) -> procrastinate.App:
     def delete_leftovers(timestamp: int) -> None:
         del timestamp
         babysitter.delete_leftovers()
-        babysitter.finish_deletions()
+
+    @app.periodic(cron="* * * * * */15")
+    @app.task(name="delete_old_jobs", queue=QUEUE, queueing_lock="delete_old_jobs")
+    def delete_old_jobs(timestamp: int) -> None:
+        del timestamp
+        babysitter.delete_old_jobs()
+
+    # As often as `_sample_slot` counts.
+    @app.periodic(cron="* * * * * */15")
+    @app.task(name="sample_progress", queue=QUEUE, queueing_lock="sample_progress")
+    def sample_progress(timestamp: int) -> None:
+        del timestamp
+        babysitter.sample_progress()
 
     @app.periodic(cron="* * * * *")
     @app.task(name="revive_tasks", queue=QUEUE, queueing_lock="revive_tasks")
     async def revive_tasks(timestamp: int) -> None:
-        """Run again what a killed process has left `doing`: its lock blocks the tasks behind it."""
         del timestamp
-        for job in await app.job_manager.get_stalled_jobs():
-            log.warning("task_revived", task=job.task_name)
-            await app.job_manager.retry_job(job)
+        await revive(app)
 
-    del start_workers, stop_workers, look_around, delete_leftovers, revive_tasks
+    del start_workers, stop_workers, look_around, revive_tasks
+    del delete_leftovers, delete_old_jobs, sample_progress
     return app
+
+
+async def revive(app: procrastinate.App) -> None:
+    """Run again what a killed or cut-off process has left `doing`.
+
+    Its lock blocks the tasks behind it.
+    """
+    for job in await app.job_manager.get_stalled_jobs():
+        log.warning("task_revived", task=job.task_name)
+        await app.job_manager.retry_job(job)

@@ -74,7 +74,7 @@ class WorkClient:
 
         Raises:
             ClaimLost: The attempt is over.
-            OutputClash: Another datum writes one of them; `detail` names both.
+            OutputClash: Another datum writes one of them, maybe another job's; `detail` says which.
             OutputBusy: One is being deleted: try again in a moment.
             OutputsMismatch: This attempt has announced other files before.
         """

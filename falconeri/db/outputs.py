@@ -35,10 +35,10 @@ def register_outputs(
         DatumNotFound: ZF002, HTTP 404.
         ClaimLost: ZF003, HTTP 403.
         JobNotRunning: ZF004, HTTP 409.
-        OutputClash: ZF005, HTTP 409: another datum of the job writes one of them.
+        OutputClash: ZF005, HTTP 409: another datum of the job or of another running job writes one.
         OutputsMismatch: ZF006, HTTP 403: another set was registered before.
         OutputBusy: ZF008, HTTP 409: one is being deleted for an earlier attempt.
-        InvalidInput: ZF009, HTTP 422: one is named twice.
+        InvalidInput: ZF009, HTTP 422: one is named twice, or not below the job's egress URI.
     """
     with conn.cursor(row_factory=record(OutputFile)) as cursor:
         cursor.execute(

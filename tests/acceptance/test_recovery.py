@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from falconeri.errors import SecretNotFound
+from falconeri.errors import SecretNotFound, Unavailable
 from falconeri.states import JobStatus
 from falconeri.wire.records import Job, Progress
 from tests import processes
@@ -68,6 +70,43 @@ def test_killed_server_comes_back_and_the_datum_in_work_is_not_run_again(stack: 
     go(stack)
 
     assert check_done(stack, job, 1).failed_attempts == 0
+
+
+def test_killed_postgres_comes_back_and_costs_no_attempt_and_no_worker(stack: Stack) -> None:
+    job = stack.submit(WAIT_FOR_GO, datums=2)
+    for number in range(2):
+        await_file(stack.directory / f"started.{number}.txt")
+    tasks = processes.find(stack.state, "falconeri.daemon tasks")
+    workers = processes.find(stack.state, f"falconeri_worker {job.id}")
+
+    pid_file = stack.state / "postgres" / "pgdata" / "postmaster.pid"
+    os.kill(killed := _first_number(pid_file), signal.SIGKILL)
+    wait_until(lambda: _first_number(pid_file) not in {killed, 0})
+    wait_until(lambda: _answers(stack))
+    after = stack.submit("true")
+
+    assert stack.wait(after).status is JobStatus.DONE
+    assert processes.find(stack.state, "falconeri.daemon tasks") == tasks
+    assert workers <= processes.find(stack.state, f"falconeri_worker {job.id}")
+    go(stack)
+    assert check_done(stack, job, 2).failed_attempts == 0
+    assert (stack.directory / "started.0.txt").read_text() == "1\n"
+
+
+def _answers(stack: Stack) -> bool:
+    try:
+        stack.client.list_jobs()
+    except Unavailable:
+        return False
+    return True
+
+
+def _first_number(file: Path) -> int:
+    """The number in a file's first line; 0 while there is none."""
+    try:
+        return int(file.read_text().split()[0])
+    except (FileNotFoundError, IndexError):
+        return 0
 
 
 def test_canceled_job_stops_its_commands(stack: Stack) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from falconeri.babysitter.passes import Babysitter
 from falconeri.cluster.local import LocalCluster
-from falconeri.db import datums, jobs, outputs
+from falconeri.db import controls, datums, jobs, outputs
 from falconeri.db.pool import Database
 from falconeri.states import JobStatus
 from falconeri.tokens import make_token
@@ -40,19 +40,21 @@ def babysitter(database_url: str, cluster: LocalCluster) -> Iterator[Babysitter]
     db.close()
 
 
-def make_job(conn: psycopg.Connection, *, max_tries: int = 1, timeout_s: int | None = None) -> UUID:
+def make_job(
+    conn: psycopg.Connection, *, max_tries: int = 1, timeout_s: int | None = None, count: int = 1
+) -> UUID:
     with conn.transaction():
         key = jobs.create_job(
             conn,
             pipeline_name="words",
             pipeline_spec=SPEC,
             command=["true"],
-            egress_uri="file:///out/",
+            egress_uri="file:///",
             parallelism=2,
             max_tries=max_tries,
             timeout_s=timeout_s,
         )
-        jobs.copy_datums(conn, job_no=key.job_no, datums=[b"[]"])
+        jobs.copy_datums(conn, job_no=key.job_no, datums=[b"[]"] * count)
         jobs.start_job(conn, job_no=key.job_no)
     return key.job_id
 
@@ -179,3 +181,68 @@ def test_object_that_another_job_has_written_since_stays(
     babysitter.delete_leftovers()
 
     assert shared.exists()
+
+
+def end(conn: psycopg.Connection, *, days_ago: int) -> UUID:
+    """A job that was canceled so long ago."""
+    jobs.cancel_job(conn, job_id=(job_id := make_job(conn)))
+    conn.execute(
+        "update falconeri.jobs set finished_at = now() - make_interval(days => %s) where id = %s",
+        (days_ago, job_id),
+    )
+    return job_id
+
+
+def job_ids(conn: psycopg.Connection) -> set[UUID]:
+    return {job.id for job in jobs.list_jobs(conn)}
+
+
+def test_jobs_are_kept_for_ever_unless_told_otherwise(
+    babysitter: Babysitter, conn: psycopg.Connection
+) -> None:
+    old = end(conn, days_ago=10_000)
+
+    babysitter.delete_old_jobs()
+
+    assert job_ids(conn) == {old}
+
+
+def test_jobs_are_deleted_when_they_ended_longer_ago_than_they_are_kept(
+    babysitter: Babysitter, conn: psycopg.Connection
+) -> None:
+    babysitter.retention_s = 30 * 86400
+    running = make_job(conn)
+    conn.execute("update falconeri.jobs set created_at = now() - interval '1 year'")
+    young = end(conn, days_ago=29)
+    for _ in range(2):
+        end(conn, days_ago=31)
+
+    babysitter.delete_old_jobs()
+
+    assert job_ids(conn) == {running, young}
+    assert conn.execute("select count(*) from falconeri.jobs").fetchone() == (2,)
+
+
+def test_deletion_that_was_begun_is_finished_but_not_while_we_stop(
+    babysitter: Babysitter, conn: psycopg.Connection
+) -> None:
+    jobs.cancel_job(conn, job_id=(job_id := make_job(conn, count=3)))
+    assert controls.delete_job(conn, job_id=job_id, limit=1)
+
+    babysitter.stopping.set()
+    babysitter.delete_old_jobs()
+    assert conn.execute("select count(*) from falconeri.datums").fetchone() == (2,)
+
+    babysitter.stopping.clear()
+    babysitter.delete_old_jobs()
+    assert conn.execute("select count(*) from falconeri.jobs").fetchone() == (0,)
+
+
+def test_progress_of_running_jobs_is_noted(
+    babysitter: Babysitter, conn: psycopg.Connection
+) -> None:
+    job_id = make_job(conn)
+
+    babysitter.sample_progress()
+
+    assert conn.execute("select job_id, ended from report.progress").fetchall() == [(job_id, 0)]

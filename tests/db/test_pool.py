@@ -1,17 +1,23 @@
 """The one place where the database's errors become ours."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg_pool.base import AttemptWithBackoff
 
 from falconeri.db import datums, jobs
 from falconeri.db.pool import Database
 from falconeri.errors import FalconeriError, InvalidInput, JobNotFound, Unavailable
+from falconeri.local import Server
 from falconeri.states import AttemptOutcome
 from falconeri.wire.work import Report
 from tests.conftest import Connect
+from tests.processes import wait_until
 from tests.sql.factories import make_job
 
 
@@ -83,6 +89,38 @@ def test_broken_connections_are_replaced_unnoticed(db: Database, connect: Connec
     with db.connection() as conn:
         assert jobs.list_jobs(conn) == []
         assert conn.info.backend_pid != pid
+
+
+def test_database_that_was_away_for_long_is_found_soon(
+    server_state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As after ten minutes of trying, which double the pauses of the pool.
+    monkeypatch.setattr(AttemptWithBackoff, "INITIAL_DELAY", 600.0)
+    server = Server.start(server_state, durable=False)
+    database = Database(server.url, size=1, name="test")
+    server.stop()
+    with pytest.raises(Unavailable), database.connection():
+        pass
+
+    with Server.start(server_state, durable=False, port=server.address.port):
+        wait_until(lambda: is_there(database))
+        database.close()
+
+
+@pytest.fixture
+def server_state() -> Iterator[Path]:
+    state = Path(tempfile.mkdtemp(prefix="falconeri-pool-"))
+    state.chmod(0o755)  # as root the server runs as somebody else
+    yield state
+    shutil.rmtree(state)
+
+
+def is_there(database: Database) -> bool:
+    try:
+        with database.connection():
+            return True
+    except Unavailable:
+        return False
 
 
 def test_connection_lost_in_the_middle_is_unavailable(db: Database, connect: Connect) -> None:

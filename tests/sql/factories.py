@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -45,6 +45,9 @@ def make_job(
     parallelism: int = 4,
     lease_s: int = 60,
     timeout_s: int | None = None,
+    egress_uri: str = "s3://out/",
+    retry_delay_s: int = 0,
+    inputs: Callable[[int], bytes] | None = None,
 ) -> NewJobKey:
     """A running job of `count` datums, each with one input file, in `shards` shards."""
     with conn.transaction():
@@ -53,13 +56,15 @@ def make_job(
             pipeline_name=name,
             pipeline_spec={"pipeline": {"name": name}},
             command=["sh", "-c", "true"],
-            egress_uri="s3://out/",
+            egress_uri=egress_uri,
             parallelism=parallelism,
             max_tries=max_tries,
             timeout_s=timeout_s,
             lease_s=lease_s,
+            retry_delay_s=retry_delay_s,
         )
-        jobs.copy_datums(conn, job_no=job.job_no, datums=(inputs_json(i + 1) for i in range(count)))
+        rows = map(inputs or inputs_json, range(1, count + 1))
+        jobs.copy_datums(conn, job_no=job.job_no, datums=rows)
         jobs.start_job(conn, job_no=job.job_no)
         if count < 250 and count > 0:
             _cut(conn, job.job_no, count, shards)
@@ -180,6 +185,11 @@ def set_now(conn: psycopg.Connection, *, in_s: float) -> None:
         """,
         (in_s,),
     )
+
+
+def set_clock(conn: psycopg.Connection, time: str) -> None:
+    """Stop this connection's clock at a time of some day to come."""
+    conn.execute("select set_config('falconeri.now', %s, false)", (f"2100-01-01T{time}+00",))
 
 
 def deferred(conn: psycopg.Connection, job: NewJobKey) -> list[str]:

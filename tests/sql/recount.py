@@ -8,7 +8,7 @@ from psycopg.rows import dict_row
 from falconeri.db.jobs import NewJobKey
 
 _SHARDS = """
-select s.shard,
+select s.job_no, s.shard,
   s.running = count(*) filter (where d.status = 'running')
   and s.done = count(*) filter (where d.status = 'done')
   and s.error = count(*) filter (where d.status = 'error')
@@ -27,13 +27,13 @@ select s.shard,
   s.open
 from falconeri.shards s
 join falconeri.datum_states d on d.job_no = s.job_no and d.seq between s.first_seq and s.last_seq
-where s.job_no = %s and not (s.halted and s.open = 0)
+where s.job_no = any(%s) and not (s.halted and s.open = 0)
 group by s.job_no, s.shard
 """
 
 _STOPPED_SHARDS = """
-select s.shard from falconeri.shards s
-where s.job_no = %s and s.halted and s.open = 0 and (
+select s.job_no, s.shard from falconeri.shards s
+where s.job_no = any(%s) and s.halted and s.open = 0 and (
   (s.done, s.error, s.canceled) <> (
     select count(*) filter (where d.status = 'done'), count(*) filter (where d.status = 'error'),
       count(*) filter (where d.status = 'canceled')
@@ -45,51 +45,64 @@ where s.job_no = %s and s.halted and s.open = 0 and (
 """
 
 _HELD_TWICE = """
-select seq from falconeri.claims where job_no = %s and seq is not null
-group by seq having count(*) > 1
+select job_no, seq from falconeri.claims where job_no = any(%s) and seq is not null
+group by job_no, seq having count(*) > 1
 """
 
 _GAPS = """
-select a.seq from falconeri.attempts a where a.job_no = %s
-group by a.seq having max(a.attempt) <> count(*) or min(a.attempt) <> 1
+select a.job_no, a.seq from falconeri.attempts a where a.job_no = any(%s)
+group by a.job_no, a.seq having max(a.attempt) <> count(*) or min(a.attempt) <> 1
 """
 
 _TOO_OFTEN = """
-select a.seq from falconeri.attempts a join falconeri.shards s
+select a.job_no, a.seq from falconeri.attempts a join falconeri.shards s
   on s.job_no = a.job_no and a.seq between s.first_seq and s.last_seq
-where a.job_no = %s
-group by a.seq, s.max_tries, s.max_losses
+where a.job_no = any(%s)
+group by a.job_no, a.seq, s.max_tries, s.max_losses
 having count(*) filter (where falconeri._spends_a_try(a.failure_class)) > s.max_tries
   or count(*) filter (where not falconeri._spends_a_try(a.failure_class)) > s.max_losses
   or count(*) filter (where a.final) > 1
 """
 
+_TOO_SOON = """
+select a.job_no, a.seq from falconeri.attempts a join falconeri.shards s
+  on s.job_no = a.job_no and a.seq between s.first_seq and s.last_seq
+where a.job_no = any(%s) and a.outcome = 'error'
+group by a.job_no, a.seq, s.max_tries, s.max_losses
+having bool_or(a.final)
+  and count(*) filter (where falconeri._spends_a_try(a.failure_class)) < s.max_tries
+  and count(*) filter (where not falconeri._spends_a_try(a.failure_class)) < s.max_losses
+"""
+
 _JOB = """
-select j.status, j.open_shards,
+select j.job_no, j.status, j.open_shards,
   count(*) filter (where s.open > 0) as open_shards_found,
   count(*) filter (where s.error + s.canceled > 0) as bad
 from falconeri.jobs j left join falconeri.shards s using (job_no)
-where j.job_no = %s group by j.job_no
+where j.job_no = any(%s) group by j.job_no
 """
 
 
-def check(conn: psycopg.Connection, job: NewJobKey) -> None:
-    """Compare counters, claims, attempts and the job's end with a recount."""
+def check(conn: psycopg.Connection, *jobs: NewJobKey) -> None:
+    """Compare counters, claims, attempts and the ends of these jobs with a recount."""
+    numbers = ([job.job_no for job in jobs],)
     # One snapshot for all of it: others may be at work.
     with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute("set transaction isolation level repeatable read")
-        for shard in cursor.execute(_SHARDS, (job.job_no,)):
-            assert shard["right"], f"the counters of shard {shard['shard']} are wrong"
+        for shard in cursor.execute(_SHARDS, numbers):
+            assert shard["right"], f"the counters of a shard are wrong: {shard}"
         for wrong, query in (
             ("counters of a stopped shard", _STOPPED_SHARDS),
             ("datum held twice", _HELD_TWICE),
             ("gap in the attempts", _GAPS),
             ("more attempts than allowed", _TOO_OFTEN),
+            ("given up too soon", _TOO_SOON),
         ):
-            assert cursor.execute(query.encode(), (job.job_no,)).fetchall() == [], wrong
-        found = cursor.execute(_JOB, (job.job_no,)).fetchone()
-        assert found is not None
-        assert found["open_shards"] == found["open_shards_found"]
-        assert (found["status"] == "running") == (found["open_shards"] > 0)
-        assert found["status"] != "done" or found["bad"] == 0
-        assert found["status"] == "done" or found["bad"] > 0 or found["open_shards"] > 0
+            assert cursor.execute(query.encode(), numbers).fetchall() == [], wrong
+        found = cursor.execute(_JOB, numbers).fetchall()
+        assert len(found) == len(jobs)
+        for job in found:
+            assert job["open_shards"] == job["open_shards_found"], job
+            assert (job["status"] == "running") == (job["open_shards"] > 0), job
+            assert job["status"] != "done" or job["bad"] == 0, job
+            assert job["status"] == "done" or job["bad"] > 0 or job["open_shards"] > 0, job

@@ -19,6 +19,7 @@ from tests.sql.factories import (
     make_job,
     progress,
     refused,
+    set_clock,
     set_now,
     value,
 )
@@ -60,13 +61,15 @@ def make_used_job(conn: psycopg.Connection) -> NewJobKey:
     complete(conn, claim(conn, job, "pod-2"), "pod-2", failed())
     claim(conn, job, "pod-3")
     workers.extend_leases(conn, job_id=job.job_id, pod_name="pod-3", held=[])
+    jobs.sample_progress(conn)
     jobs.cancel_job(conn, job_id=job.job_id)
     return job
 
 
 def test_no_row_of_a_deleted_job_is_left(conn: psycopg.Connection) -> None:
     job = make_used_job(conn)
-    assert {"attempts", "claims", "heartbeats", "output_files"} < rows_left(conn).keys()
+    used = {"attempts", "claims", "heartbeats", "output_files", "progress_samples"}
+    assert used < rows_left(conn).keys()
 
     assert not delete(conn, job)
 
@@ -84,6 +87,8 @@ def test_other_jobs_stay(conn: psycopg.Connection) -> None:
     held = claim(conn, other)
     register(conn, held, [B])
     workers.extend_leases(conn, job_id=other.job_id, pod_name="pod-1", held=[])
+    set_now(conn, in_s=0)  # one quarter of a minute, and so one sample
+    jobs.sample_progress(conn)
     before = rows_left(conn)
 
     delete(conn, make_used_job(conn))
@@ -265,6 +270,56 @@ def test_two_babysitters_delete_different_jobs(conn: psycopg.Connection, connect
         assert not delete_old(conn, 1)
 
     assert rows_left(conn) == {}
+
+
+def test_oldest_job_is_deleted_first(conn: psycopg.Connection) -> None:
+    make_job(conn, 0)
+    younger = make_job(conn, 0)
+    set_now(conn, in_s=1)
+
+    assert delete_old(conn, 0)
+
+    assert [job.id for job in jobs.list_jobs(conn)] == [younger.job_id]
+
+
+def test_job_half_deleted_is_deleted_further_while_its_deletions_wait(
+    conn: psycopg.Connection,
+) -> None:
+    job = make_job(conn, 2, max_tries=1)
+    for uri in (A, B):
+        held = claim(conn, job)
+        register(conn, held, [uri])
+        complete(conn, held, report=failed())
+    assert delete(conn, job, 1)
+
+    assert delete_old(conn, None)
+
+    assert rows_left(conn) == {"jobs": 1, "deletions": 2}
+
+
+def test_job_is_deleted_since_the_first_call(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 3)
+    jobs.cancel_job(conn, job_id=job.job_id)
+
+    for time in ("00:00:01", "00:00:02"):
+        set_clock(conn, time)
+        assert delete(conn, job, 1)
+
+    assert value(conn, "select extract(second from deleted_at)::int from falconeri.jobs") == 1
+
+
+def test_old_job_that_is_being_retried_is_left_alone(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_used_job(conn)
+    other = connect()
+    set_now(conn, in_s=1)
+    with other.transaction():
+        jobs.retry_job(other, job_id=job.job_id)
+
+        assert not delete_old(conn, 0)
+
+    assert delete_old(conn, 0)
 
 
 def test_second_delete_waits_for_the_first_and_finds_nothing(

@@ -2,10 +2,11 @@
 
 import psycopg
 
-from falconeri.db import outputs
+from falconeri.db import controls, outputs
 from falconeri.errors import OutputBusy
 from tests.conftest import Connect
-from tests.sql.factories import claim, complete, failed, make_job, refused, set_now
+from tests.sql.factories import DONE, claim, complete, failed, make_job, refused, set_now
+from tests.sql.interleaving import blocked
 from tests.sql.output_calls import A, B, deletions, register
 
 
@@ -61,7 +62,9 @@ def test_retried_job_takes_the_name_back(conn: psycopg.Connection) -> None:
 
 
 def test_object_that_another_job_wrote_is_not_deleted(conn: psycopg.Connection) -> None:
-    register(conn, claim(conn, make_job(conn, 1)), [A])
+    done = claim(conn, make_job(conn, 1))
+    register(conn, done, [A])
+    complete(conn, done)
     job = make_job(conn, 1, max_tries=1)
     held = claim(conn, job)
     register(conn, held, [A])
@@ -111,13 +114,36 @@ def test_object_of_a_dead_babysitter_is_taken_again(conn: psycopg.Connection) ->
 
 
 def test_object_of_two_jobs_is_settled_for_each(conn: psycopg.Connection) -> None:
-    ended = [make_job(conn, 1, max_tries=1) for _ in range(2)]
-    held = [claim(conn, job) for job in ended]
-    for each in held:
-        register(conn, each, [A])
-    for each in held:
-        complete(conn, each, report=failed())
+    ended = [make_job(conn, 0) for _ in range(2)]
+    for job in ended:
+        conn.execute(
+            """
+            insert into falconeri.deletions (job_no, uri, seq, requested_at)
+            values (%s, %s, 1, now())
+            """,
+            (job.job_no, A),
+        )
 
     outputs.settle_deletion(conn, job_id=ended[0].job_id, uri=A)
 
     assert [d.job_id for d in outputs.take_deletions(conn, limit=9)] == [ended[1].job_id]
+
+
+def test_deletions_for_results_are_taken_in_the_order_of_their_names(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    good, bad = make_job(conn, 1), make_job(conn, 1, max_tries=1)
+    for job, report in ((good, DONE), (bad, failed())):
+        held = claim(conn, job)
+        register(conn, held, [A, B])
+        complete(conn, held, report=report)
+    conn.execute("update falconeri.deletions set seq = seq where uri = %s", (A,))  # now the last
+    other, third = connect(), connect()
+    other.execute("begin")
+    other.execute("select from falconeri.deletions where uri = %s for update", (A,))
+    with blocked(conn, lambda: controls.delete_job(conn, job_id=good.job_id, limit=9)) as deleted:
+        third.execute("select from falconeri.deletions where uri = %s for update nowait", (B,))
+        other.execute("commit")
+
+    assert not deleted.result()
+    assert deletions(conn) == []

@@ -3,7 +3,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from falconeri.db import jobs
+from falconeri.db import jobs, outputs
 from falconeri.errors import (
     ClaimLost,
     DatumNotFound,
@@ -62,6 +62,20 @@ def test_file_named_twice_is_refused(conn: psycopg.Connection) -> None:
         register(conn, held, [A, B, A])
 
 
+@pytest.mark.parametrize("egress_uri", ["s3://out/mine", "s3://out/mine/"])
+def test_only_files_below_the_jobs_egress_are_registered(
+    conn: psycopg.Connection, egress_uri: str
+) -> None:
+    held = claim(conn, make_job(conn, 1, egress_uri=egress_uri))
+
+    for uri in (A, "s3://out/mine", "s3://out/mine-too/a", "file:///etc/passwd"):
+        with refused(InvalidInput):
+            register(conn, held, ["s3://out/mine/a", uri])
+
+    assert registered(conn) == []
+    register(conn, held, ["s3://out/mine/a"])
+
+
 def test_clash_names_both_datums(conn: psycopg.Connection) -> None:
     job = make_job(conn, 2)
     mine, other = claim(conn, job, "pod-1"), claim(conn, job, "pod-2")
@@ -74,13 +88,6 @@ def test_clash_names_both_datums(conn: psycopg.Connection) -> None:
     detail = caught.value.diag.message_detail or ""
     assert all(name in detail for name in (A, str(mine.datum_id), str(other.datum_id)))
     assert registered(conn) == [A]
-
-
-def test_two_jobs_may_write_the_same_name(conn: psycopg.Connection) -> None:
-    for _ in range(2):
-        register(conn, claim(conn, make_job(conn, 1)), [A])
-
-    assert registered(conn) == [A, A]
 
 
 def test_clash_with_a_registration_under_way_is_seen(
@@ -242,3 +249,32 @@ def test_settling_a_foreign_file_is_refused_and_changes_nothing(
     with refused(InvalidInput):
         settle(conn, mine, [OutputUpdate(id=i, status=OutputStatus.DONE) for i in (own, wrong)])
     assert value(conn, "select count(*) from falconeri.output_files where status = 'done'") == 0
+
+
+def test_registration_of_an_original_worker_needs_no_attempts_number(
+    conn: psycopg.Connection,
+) -> None:
+    held = claim(conn, make_job(conn, 1))
+
+    files = outputs.register_outputs(
+        conn, datum_id=held.datum_id, pod_name="pod-1", attempt=None, uris=[A]
+    )
+
+    assert [file.uri for file in files] == [A]
+
+
+def test_loss_waits_for_a_registration_and_undoes_it(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 1)
+    held = claim(conn, job)
+    other = connect()
+    other.execute("begin")
+    register(other, held, [A])
+    lose = "select falconeri.requeue_lost(%s, 'pod-1', 'evicted', 'gone')"
+    with blocked(conn, lambda: value(conn, lose, job.job_id)) as lost:
+        other.execute("commit")
+
+    assert lost.result() == 1
+    assert registered(conn) == []
+    assert deletions(conn) == [A]

@@ -296,11 +296,11 @@ def test_throughput_counts_each_minute(conn: psycopg.Connection) -> None:
     ]
 
 
-@pytest.mark.parametrize("view", ["jobs", "workers"])
+@pytest.mark.parametrize("view", ["jobs", "progress", "workers"])
 def test_quick_views_never_touch_datums_or_attempts(conn: psycopg.Connection, view: str) -> None:
     read = {node.get("Relation Name") for node in plan_nodes(conn, view)}
 
-    assert {"jobs", "workers"} < read, "the plan is understood"
+    assert "jobs" in read, "the plan is understood"
     assert not read & {"datums", "attempts", "requeue", "output_files"}
 
 
@@ -325,6 +325,7 @@ def test_deleted_jobs_are_in_no_view(conn: psycopg.Connection) -> None:
     held = claim(conn, job)
     (file,) = output_calls.register(conn, held, [output_calls.A])
     output_calls.settle(conn, held, [OutputUpdate(id=file.id, status=OutputStatus.DONE)])
+    jobs.sample_progress(conn)
     complete(conn, held)
     assert all(rows(conn, view) for view in VIEWS)
 

@@ -80,6 +80,7 @@ def test_reader_may_read_every_view(
     job = make_job(conn, 3, max_tries=1)
     complete(conn, claim(conn, job), report=failed())
     output_calls.register(conn, claim(conn, job), [output_calls.A])
+    jobs.sample_progress(conn)
     reader = become("falconeri_reader")
 
     views = [file.stem for file in (sql_root() / "views" / schema).glob("*.sql")]

@@ -61,7 +61,7 @@ class Publisher:
 
         Raises:
             ClaimLost: The attempt is over.
-            OutputClash: Another datum writes one of them; `detail` names both.
+            OutputClash: Another datum writes one of them, maybe another job's; `detail` says which.
             OutputBusy: One of them is still being deleted.
             StorageError: An upload failed; falconerid knows.
         """

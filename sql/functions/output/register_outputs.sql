@@ -2,9 +2,11 @@
 --   p_attempt   null: whichever attempt the pod holds (the original's workers)
 -- Returns a row a file, also for a repeat with the same set.
 -- Raises ZF002 datum_not_found, ZF003 claim_lost, ZF004 job_not_running, ZF005 output_clash (another
--- datum of the job writes one of them), ZF006 outputs_mismatch (registered before, another set), ZF008
--- output_busy (one is being deleted for an earlier attempt), ZF009 invalid_input (one named twice).
--- Locks: one claim, its shard (KEY SHARE: the job can't be ended meanwhile), the rows of the files.
+-- datum of the job or of another running job writes one of them), ZF006 outputs_mismatch (registered
+-- before, another set), ZF008 output_busy (one is being deleted for an earlier attempt), ZF009
+-- invalid_input (one named twice, or not below the job's egress URI).
+-- Locks: one claim, its shard (KEY SHARE: the job can't be ended meanwhile), the names of the files
+-- (advisory), their rows.
 create function falconeri.register_outputs(
   p_datum_id uuid, p_pod_name text, p_attempt integer, p_uris text[]
 ) returns table (

@@ -48,6 +48,7 @@ begin
   delete from falconeri.requeue r where r.job_no = p_job.job_no;
   delete from falconeri.shards s where s.job_no = p_job.job_no;
   delete from falconeri.claims c where c.job_no = p_job.job_no;
+  delete from falconeri.progress_samples p where p.job_no = p_job.job_no;
   delete from falconeri.heartbeats h using falconeri.workers w
   where w.job_no = p_job.job_no and h.worker_no = w.worker_no;
   delete from falconeri.workers w where w.job_no = p_job.job_no;

@@ -1,5 +1,7 @@
 -- Each job: how far it is, how fast, and when it should be over. Milliseconds for any job: the counters
--- of its shards and a look at its workers; never its datums or attempts.
+-- of its shards, a look at its workers and the samples of the last minutes; never its datums or attempts.
+-- Those minutes tell when it should be over, if they are long enough for ten datums; else all the time
+-- since it began.
 create view report.jobs as
 select
   j.id as job_id, j.job_name, j.status::text as status, j.paused,
@@ -9,10 +11,12 @@ select
   s.failed_attempts,
   round(100.0 * (j.datum_count - s.open) / nullif(j.datum_count, 0), 1) as ended_percent,
   round(r.datums_per_s::numeric, 3) as datums_per_s,
-  case when j.status = 'running' and not j.paused then
-    date_trunc('second', falconeri._now() + make_interval(secs => s.open / nullif(r.datums_per_s, 0)))
+  -- Beyond three centuries it is none.
+  case when j.status = 'running' and not j.paused and e.left_s < 1e10 then
+    date_trunc('second', falconeri._now() + make_interval(secs => e.left_s))
   end as expected_at,
-  w.live_workers, j.parallelism, j.max_tries, j.error_message, o.id as retry_of, j.command, j.egress_uri
+  w.live_workers, j.parallelism, j.max_tries, j.error_message, o.id as retry_of, j.command, j.egress_uri,
+  round(p.datums_per_s::numeric, 3) as recent_datums_per_s
 from falconeri.jobs j
 left join falconeri.jobs o on o.job_no = j.retry_of and o.deleted_at is null
 cross join lateral (
@@ -35,6 +39,28 @@ cross join lateral (
     / nullif(extract(epoch from coalesce(j.finished_at, falconeri._now()) - w.started_at), 0)::double precision
     as datums_per_s
 ) r
+left join lateral (
+  select
+    s.done + s.error - b.ended as ended, b.ago_s, (s.done + s.error - b.ended) / b.ago_s as datums_per_s
+  from (
+    select p.ended, extract(epoch from falconeri._now() - p.at)::double precision as ago_s
+    from falconeri.progress_samples p
+    where j.status = 'running' and not j.paused
+      and p.job_no = j.job_no and p.slot >= falconeri._sample_slot(falconeri._now()) - 20
+      and p.at >= w.started_at
+      and not exists (
+        select from falconeri.progress_samples q
+        where q.job_no = p.job_no and q.slot >= p.slot and q.paused
+      )
+    order by p.slot limit 1
+  ) b
+  where b.ago_s >= 30
+) p on true
+cross join lateral (
+  select s.open / nullif(
+    case when greatest(p.ended, r.datums_per_s * p.ago_s) >= 10 then p.datums_per_s else r.datums_per_s end, 0
+  ) as left_s
+) e
 where j.deleted_at is null;
 comment on view report.jobs is 'Each job: how far, how fast, when over. Milliseconds for any job.';
 comment on column report.jobs.started_at is 'When its first worker registered; null: none has so far.';
@@ -43,9 +69,10 @@ comment on column report.jobs.ready is 'Datums that nobody works on yet, or agai
 comment on column report.jobs.delayed is 'Those of them that wait after a failure before they are tried again.';
 comment on column report.jobs.failed_attempts is 'Tries that failed, also those whose datum was done later.';
 comment on column report.jobs.ended_percent is 'Datums that will not run again: done, error and canceled ones.';
-comment on column report.jobs.datums_per_s is 'Done and failed datums a second since started_at. The last minutes: report.throughput.';
-comment on column report.jobs.expected_at is 'When the rest would be over at this rate; null: it is over, paused or unknown.';
+comment on column report.jobs.datums_per_s is 'Done and failed datums a second since started_at, whether it was paused or not.';
+comment on column report.jobs.expected_at is 'When the rest would be over, at the recent rate if that is known well; null: it is over, paused or unknown.';
 comment on column report.jobs.live_workers is 'Registered pods that are not known to have died.';
 comment on column report.jobs.parallelism is 'How many workers it should have.';
 comment on column report.jobs.error_message is 'Why the job as a whole was ended.';
 comment on column report.jobs.retry_of is 'The job whose unfinished datums these are.';
+comment on column report.jobs.recent_datums_per_s is 'Done and failed datums a second in the last five minutes, or since it was resumed; null: unknown.';
