@@ -29,6 +29,9 @@ class ServerConfig:
     """FALCONERI_DATABASE_URL: libpq URL; required."""
     password: str = field(repr=False)
     """FALCONERI_PASSWORD_FILE's content, or FALCONERI_PASSWORD: of the user `falconeri`."""
+    read_password: str | None = field(repr=False)
+    """FALCONERI_READ_PASSWORD_FILE's content, or FALCONERI_READ_PASSWORD: of the same user, to look
+    only; None: nobody has it."""
     host: str
     """FALCONERI_LISTEN_HOST: the address to listen on."""
     port: int
@@ -64,6 +67,7 @@ class ServerConfig:
         return cls(
             database_url=_required(environ, "FALCONERI_DATABASE_URL"),
             password=_password(environ),
+            read_password=_read_password(environ),
             host=environ.get("FALCONERI_LISTEN_HOST", "0.0.0.0"),  # noqa: S104 - a server's default
             port=port,
             wait_port=wait_port,
@@ -112,12 +116,22 @@ def _password(environ: Mapping[str, str]) -> str:
     if password := environ.get("FALCONERI_PASSWORD"):
         return password
     path = environ.get("FALCONERI_PASSWORD_FILE", PASSWORD_FILE)
+    return _content(path, "set FALCONERI_PASSWORD_FILE")
+
+
+def _read_password(environ: Mapping[str, str]) -> str | None:
+    """The same for whoever may only look, if there is to be such a one."""
+    if password := environ.get("FALCONERI_READ_PASSWORD"):
+        return password
+    path = environ.get("FALCONERI_READ_PASSWORD_FILE")
+    return _content(path, "set FALCONERI_READ_PASSWORD_FILE") if path else None
+
+
+def _content(path: str, hint: str) -> str:
     try:
         password = Path(path).read_text()
     except (OSError, UnicodeDecodeError) as ex:
-        raise InvalidArgument(
-            "no password", detail=str(ex), hint="set FALCONERI_PASSWORD_FILE"
-        ) from ex
+        raise InvalidArgument("no password", detail=str(ex), hint=hint) from ex
     if not password.strip():
         raise InvalidArgument("the password is empty", detail=path)
     return password

@@ -9,11 +9,14 @@ from msgspec import Struct
 
 from falconeri.db.rows import record
 from falconeri.states import Verdict
+from falconeri.wire.controls import Attempt
 from falconeri.wire.records import Datum, InputFile
 from falconeri.wire.work import Claim, InputRef, Report, WorkAnswer
 
 if TYPE_CHECKING:
     from psycopg import Connection
+
+    from falconeri.states import DatumStatus
 
 
 class Work(Struct, frozen=True):
@@ -147,6 +150,43 @@ def list_inputs(conn: Connection, *, datum_id: UUID) -> list[InputFile]:
     """
     with conn.cursor(row_factory=record(InputFile)) as cursor:
         cursor.execute("select * from falconeri.list_inputs(%s)", (datum_id,))
+        return cursor.fetchall()
+
+
+def list_datums(
+    conn: Connection,
+    *,
+    job_id: UUID,
+    status: DatumStatus | None,
+    after: UUID | None,
+    limit: int,
+) -> list[Datum]:
+    """A page of a job's datums with their states, in their order.
+
+    Args:
+        status: Only these; None: all.
+        after: The last datum of the page before; None: from the first.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+        DatumNotFound: ZF002, HTTP 404: `after` is not a datum's id.
+    """
+    with conn.cursor(row_factory=record(Datum)) as cursor:
+        cursor.execute(
+            "select * from falconeri.list_datums(%s, %s, %s::uuid, %s)",
+            (job_id, status, after, limit),
+        )
+        return cursor.fetchall()
+
+
+def list_attempts(conn: Connection, *, datum_id: UUID) -> list[Attempt]:
+    """Every ended try at a datum, the first one first.
+
+    Raises:
+        DatumNotFound: ZF002, HTTP 404.
+    """
+    with conn.cursor(row_factory=record(Attempt)) as cursor:
+        cursor.execute("select * from falconeri.list_attempts(%s)", (datum_id,))
         return cursor.fetchall()
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
+    from falconeri.states import JobStatus
+
 LEASE_S = 60
 """How long a claim of our workers lasts without a heartbeat; they send three in that time."""
 
@@ -182,10 +184,31 @@ def describe_job(conn: Connection, *, job_id: UUID) -> Job:
         return cast("Job", cursor.fetchone())
 
 
-def list_jobs(conn: Connection) -> list[Job]:
-    """All jobs, newest first."""
+def list_jobs(
+    conn: Connection,
+    *,
+    status: JobStatus | None = None,
+    name: str | None = None,
+    after: UUID | None = None,
+    limit: int | None = None,
+) -> list[Job]:
+    """A page of the jobs, newest first.
+
+    Args:
+        status: Only these; None: all.
+        name: Only those whose name begins so; None: all.
+        after: The last job of the page before; None: from the newest.
+        limit: At most so many; None: all.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404: there is no job `after`.
+    """
     with conn.cursor(row_factory=record(Job)) as cursor:
-        return cursor.execute("select * from falconeri.list_jobs()").fetchall()
+        cursor.execute(
+            "select * from falconeri.list_jobs(%s, %s::text, %s::uuid, %s::integer)",
+            (status, name, after, limit),
+        )
+        return cursor.fetchall()
 
 
 def job_progress(conn: Connection, *, job_id: UUID) -> Progress:

@@ -48,6 +48,26 @@ def register_outputs(
         return cursor.fetchall()
 
 
+def list_outputs(
+    conn: Connection, *, job_id: UUID, after: UUID | None, limit: int
+) -> list[OutputFile]:
+    """A page of the files that a job's current and successful attempts write.
+
+    Args:
+        after: The last datum of the page before; None: from the first.
+        limit: The files of at most so many datums that have any, all of each.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+        DatumNotFound: ZF002, HTTP 404: `after` is not a datum's id.
+    """
+    with conn.cursor(row_factory=record(OutputFile)) as cursor:
+        cursor.execute(
+            "select * from falconeri.list_outputs(%s, %s::uuid, %s)", (job_id, after, limit)
+        )
+        return cursor.fetchall()
+
+
 def settle_outputs(
     conn: Connection,
     *,

@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import falcon
 
 from falconeri.errors import FalconeriError
-from falconeri.server import datums, exchange, jobs, meta, work
+from falconeri.server import controls, datums, exchange, jobs, listings, meta, work
 from falconeri.server.auth import Authenticator
 from falconeri.server.services import Services
 
+ROUTES: tuple[tuple[str, Callable[[Services], object]], ...] = (
+    ("/version", meta.Version),
+    ("/healthz", meta.Health),
+    ("/api-docs", meta.ApiDocs),
+    ("/api-docs/openapi.json", meta.OpenApi),
+    ("/jobs", jobs.Jobs),
+    ("/jobs/list", jobs.JobList),
+    ("/jobs/{job_id}", jobs.Job),
+    ("/jobs/{job_id}/describe", jobs.JobDescribe),
+    ("/jobs/{job_id}/progress", jobs.JobProgress),
+    ("/jobs/{job_id}/datums", listings.JobDatums),
+    ("/jobs/{job_id}/outputs", listings.JobOutputs),
+    ("/jobs/{job_id}/retry", controls.JobRetry),
+    ("/jobs/{job_id}/cancel", controls.JobCancel),
+    ("/jobs/{job_id}/pause", controls.JobPause),
+    ("/jobs/{job_id}/resume", controls.JobResume),
+    ("/jobs/{job_id}/parallelism", controls.JobParallelism),
+    ("/jobs/{job_id}/workers", work.Workers),
+    ("/jobs/{job_id}/claim", work.Claims),
+    ("/jobs/{job_id}/heartbeat", work.Heartbeats),
+    ("/jobs/{job_id}/reserve_next_datum", datums.Reservations),
+    ("/datums/{datum_id}", datums.DatumUpdates),
+    ("/datums/{datum_id}/describe", datums.DatumDescribe),
+    ("/datums/{datum_id}/attempts", listings.DatumAttempts),
+    ("/datums/{datum_id}/complete", work.Completions),
+    ("/datums/{datum_id}/output_files", work.OutputFiles),
+)
+"""Every path of the REST port; those of the waiting port are in `falconeri.server.waiting`."""
 
-class Authentication:
-    """Sets `req.context.caller` for every resource that isn't public.
+
+class _Authentication:
+    """Lets in whom the endpoint is for.
 
     After routing, so that an unknown path is 404 also without credentials, as the original's.
     """
@@ -24,41 +54,28 @@ class Authentication:
     def process_resource(
         self, req: falcon.Request, resp: falcon.Response, resource: object, params: dict[str, Any]
     ) -> None:
-        """Check the credentials."""
-        del resp, params
-        if not getattr(resource, "public", False):
-            req.context.caller = self._authenticator.caller(req.auth)
+        """Check the credentials, and what they are good for."""
+        del resp
+        exchange.admit(self._authenticator, req, resource, params)
 
 
 def make_app(services: Services) -> falcon.App[falcon.Request, falcon.Response]:
     """The WSGI application."""
-    app = falcon.App(middleware=[Authentication(services.authenticator)])
+    app = falcon.App(middleware=[_Authentication(services.authenticator)])
     app.req_options.strip_url_path_trailing_slash = False
     app.add_error_handler(Exception, _on_defect)
     app.add_error_handler(falcon.HTTPError, _on_http_error)
     app.add_error_handler(FalconeriError, _on_error)
-
-    app.add_route("/version", meta.Version())
-    app.add_route("/healthz", meta.Health())
-
-    app.add_route("/jobs", jobs.Jobs(services))
-    app.add_route("/jobs/list", jobs.JobList(services))
-    app.add_route("/jobs/{job_id}", jobs.Job(services))
-    app.add_route("/jobs/{job_id}/describe", jobs.JobDescribe(services))
-    app.add_route("/jobs/{job_id}/progress", jobs.JobProgress(services))
-    app.add_route("/jobs/{job_id}/retry", jobs.JobRetry(services))
-    app.add_route("/jobs/{job_id}/cancel", jobs.JobCancel(services))
-    app.add_route("/datums/{datum_id}/describe", datums.DatumDescribe(services))
-
-    app.add_route("/jobs/{job_id}/workers", work.Workers(services))
-    app.add_route("/jobs/{job_id}/claim", work.Claims(services))
-    app.add_route("/jobs/{job_id}/heartbeat", work.Heartbeats(services))
-    app.add_route("/datums/{datum_id}/complete", work.Completions(services))
-    app.add_route("/datums/{datum_id}/output_files", work.OutputFiles(services))
-
-    app.add_route("/jobs/{job_id}/reserve_next_datum", datums.Reservations(services))
-    app.add_route("/datums/{datum_id}", datums.DatumUpdates(services))
+    for path, resource in ROUTES:
+        app.add_route(path, _with_head(resource(services)))
     return app
+
+
+def _with_head(resource: Any) -> object:  # noqa: ANN401 - any resource
+    """Whoever may GET may ask for the HEAD of it."""
+    if hasattr(resource, "on_get"):
+        resource.on_head = resource.on_get
+    return resource
 
 
 def _on_error(

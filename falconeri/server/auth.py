@@ -1,6 +1,6 @@
-"""Who calls: the admin (CLI, other programs), or the workers of one job.
+"""Who calls: the admin (CLI, other programs), a reader, or the workers of one job.
 
-Both servers use it. What a worker may call is said at each resource, by `allow`.
+Both servers use it. What each may call is said at each endpoint (`falconeri.server.operation`).
 """
 
 from __future__ import annotations
@@ -9,28 +9,46 @@ import base64
 import binascii
 import hmac
 from dataclasses import dataclass
+from enum import Enum
 from uuid import UUID
 
 from falconeri.errors import BadRequest, Forbidden, Unauthorized
+from falconeri.server.operation import Access
 from falconeri.tokens import job_of_token
 
 USER = "falconeri"
 
 
+class Role(Enum):
+    """What the credentials are."""
+
+    ADMIN = "admin"
+    READER = "reader"
+    WORKER = "worker"
+
+
+_MAY = {
+    Role.ADMIN: set(Access),
+    Role.READER: {Access.PUBLIC, Access.READ, Access.JOB},
+    Role.WORKER: {Access.PUBLIC, Access.WORK, Access.JOB},
+}
+
+
 @dataclass(frozen=True)
 class Caller:
-    """Who sent a request; `job_id` is None for the admin, else the job of the worker's token."""
+    """Who sent a request; `job_id` is the job of a worker's token, else None."""
 
+    role: Role = Role.ADMIN
     job_id: UUID | None = None
 
-    def require_admin(self) -> None:
-        """Refuse workers.
+    def require(self, access: Access) -> None:
+        """Refuse what the role may not call.
 
         Raises:
-            Forbidden: A worker's token reaches its own job's worker calls only.
+            Forbidden: Right credentials for something else.
         """
-        if self.job_id is not None:
-            raise Forbidden("a worker's token can't do this")
+        if access not in _MAY[self.role]:
+            raise Forbidden(f"a {self.role.value} can't do this", hint=f"only {access.value} can")
 
     def require_job(self, job_id: UUID) -> None:
         """Refuse the workers of other jobs.
@@ -43,10 +61,16 @@ class Caller:
 
 
 class Authenticator:
-    """Checks HTTP Basic credentials: user `falconeri` with the password or a worker's token."""
+    """Checks HTTP Basic credentials: user `falconeri` with a password or a worker's token.
 
-    def __init__(self, password: str) -> None:
+    Args:
+        password: The admin's; worker tokens are made of it.
+        read_password: Of who may look but not touch; None: there is nobody.
+    """
+
+    def __init__(self, password: str, read_password: str | None = None) -> None:
         self._password = password
+        self._read_password = read_password
 
     def caller(self, header: str | None) -> Caller:
         """Read an Authorization header.
@@ -58,12 +82,15 @@ class Authenticator:
         if header is None:
             raise Unauthorized("missing auth")
         user, password = _basic(header)
+        # The original's clients send the file's bytes as they are, ours without the newline.
+        given = password.removesuffix("\n")
         if _same(user, USER):
-            # The original's clients send the file's bytes as they are, ours without the newline.
-            if _same(password.removesuffix("\n"), self._password.removesuffix("\n")):
+            if _same(given, self._password.removesuffix("\n")):
                 return Caller()
-            if job_id := job_of_token(self._password, password.removesuffix("\n")):
-                return Caller(job_id)
+            if self._read_password and _same(given, self._read_password.removesuffix("\n")):
+                return Caller(Role.READER)
+            if job_id := job_of_token(self._password, given):
+                return Caller(Role.WORKER, job_id)
         raise Unauthorized("invalid credentials")
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import falcon
 
 from falconeri.db import datums as db_datums
-from falconeri.errors import InvalidInput
+from falconeri.errors import ClaimLost, DatumNotFound, InvalidInput, JobNotFound
 from falconeri.server import exchange
+from falconeri.server.operation import Access, operation
 from falconeri.server.work import WorkResource, claim
 from falconeri.states import AttemptOutcome, FailureClass
 from falconeri.wire.records import DatumAnswer, DatumDescription
@@ -20,9 +21,9 @@ from falconeri.wire.work import DatumPatch, DatumUpdate, Report, Reservation, Wo
 class DatumDescribe(WorkResource):
     """`/datums/{datum_id}/describe`."""
 
+    @operation(Access.READ, DatumNotFound, answers=DatumDescription)
     def on_get(self, req: falcon.Request, resp: falcon.Response, datum_id: str) -> None:
         """The datum and its input files."""
-        exchange.caller(req).require_admin()
         with self._services.db.connection() as conn:
             key = self._datum_id(req, datum_id, conn)
             description = DatumDescription(
@@ -35,9 +36,10 @@ class DatumDescribe(WorkResource):
 class Reservations(WorkResource):
     """`/jobs/{job_id}/reserve_next_datum`, the original's claim."""
 
+    @operation(Access.WORK, JobNotFound, body=Reservation, answers=DatumDescription | None)
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """A datum with its inputs, or null."""
-        key = self._job_id(req, job_id)
+        key = exchange.parse_uuid(job_id, "job_id")
         who = exchange.body(req, Reservation)
         with self._services.db.connection() as conn:
             work = claim(conn, key, WorkerIdentity(who.pod_name, who.node_name), leased=False)
@@ -54,6 +56,9 @@ class Reservations(WorkResource):
 class DatumUpdates(WorkResource):
     """`/datums/{datum_id}`, the original's report."""
 
+    @operation(
+        Access.WORK, DatumNotFound, ClaimLost, InvalidInput, body=DatumUpdate, answers=DatumAnswer
+    )
     def on_patch(self, req: falcon.Request, resp: falcon.Response, datum_id: str) -> None:
         """End the pod's attempt; a repeat is fine."""
         update = exchange.body(req, DatumUpdate)

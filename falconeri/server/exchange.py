@@ -6,24 +6,40 @@ A body becomes one of our types or a 4xx that says why; an error of ours becomes
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import falcon
 import falcon.asgi
+from msgspec import Meta
 
-from falconeri.errors import BadRequest, FalconeriError, Unauthorized, Unavailable
+from falconeri.errors import (
+    BadRequest,
+    FalconeriError,
+    InvalidArgument,
+    Unauthorized,
+    Unavailable,
+)
 from falconeri.log import get_logger
-from falconeri.server.auth import Caller
+from falconeri.server.auth import Authenticator, Caller
+from falconeri.server.operation import Access, Query, operation_of
 from falconeri.wire import codec
 from falconeri.wire.records import ErrorBody
 
 T = TypeVar("T")
+Choice = TypeVar("Choice", bound=StrEnum)
 
 log = get_logger(__name__)
 
 MAX_BODY_BYTES = 50 * 2**20
 """The original means to accept so much, too."""
+
+JSON_LINES = "application/jsonl"
+
+MAX_PAGE = 1000
+LIMIT = Query("limit", Annotated[int, Meta(ge=1, le=MAX_PAGE)], "At most so many; 100 if absent.")
 
 
 def parse_uuid(text: str, name: str) -> UUID:
@@ -59,10 +75,82 @@ def body(req: falcon.Request, type_: type[T], *, unique_keys: bool = False) -> T
     return codec.decode(req.bounded_stream.read(), type_, unique_keys=unique_keys)
 
 
+def optional_body(req: falcon.Request, type_: type[T]) -> T | None:
+    """The same for a body that may be left out, or be sent without its type; then None.
+
+    Raises:
+        BadRequest, InvalidInput: See `codec.decode`.
+    """
+    raw = req.bounded_stream.read()
+    return codec.decode(raw, type_) if raw.strip() else None
+
+
+def limit(req: falcon.Request) -> int:
+    """The `limit` of a page.
+
+    Raises:
+        InvalidArgument: Not a number from 1 to `MAX_PAGE`.
+    """
+    text = req.get_param("limit", default="100")
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:9]) <= MAX_PAGE:
+        raise InvalidArgument(detail=f"limit is not a number from 1 to {MAX_PAGE}: {text[:50]!r}")
+    return int(text)
+
+
+def choice(req: falcon.Request, name: str, kind: type[Choice]) -> Choice | None:
+    """A parameter that is a word of an enumeration, or None if it is absent.
+
+    Raises:
+        InvalidArgument: Another word.
+    """
+    text = req.get_param(name)
+    if text is None:
+        return None
+    try:
+        return kind(text)
+    except ValueError as ex:
+        words = ", ".join(kind)
+        raise InvalidArgument(detail=f"{name} is not one of {words}: {text[:50]!r}") from ex
+
+
+def uuid_param(req: falcon.Request, name: str) -> UUID | None:
+    """A parameter that is a UUID, or None if it is absent.
+
+    Raises:
+        BadRequest: Not a UUID.
+    """
+    text = req.get_param(name)
+    return None if text is None else parse_uuid(text, name)
+
+
 def answer(resp: falcon.Response | falcon.asgi.Response, value: Any) -> None:  # noqa: ANN401
     """Send one of our types as JSON with status 200."""
     resp.data = codec.encode(value)
     resp.content_type = "application/json"
+
+
+def admit(
+    authenticator: Authenticator,
+    req: falcon.Request | falcon.asgi.Request,
+    resource: object,
+    params: Mapping[str, str],
+) -> None:
+    """Check the credentials and what they are good for, before the responder runs.
+
+    A method that the path doesn't have is refused later, also without credentials, as by the
+    original.
+
+    Raises:
+        Unauthorized, BadRequest, Forbidden: See `falconeri.server.auth`.
+    """
+    declared = operation_of(resource, req.method)
+    if declared is None or declared.access is Access.PUBLIC:
+        return
+    who = authenticator.caller(req.auth)
+    who.require(declared.access)
+    if who.job_id is not None and "job_id" in params:
+        who.require_job(parse_uuid(params["job_id"], "job_id"))
+    req.context.caller = who
 
 
 def caller(req: falcon.Request | falcon.asgi.Request) -> Caller:

@@ -7,16 +7,27 @@ from uuid import UUID
 
 import falcon
 
+from falconeri.db import controls as db_controls
 from falconeri.db import datums as db_datums
 from falconeri.db import jobs as db_jobs
-from falconeri.errors import BadRequest
+from falconeri.errors import (
+    BadRequest,
+    InvalidSpec,
+    JobNotFound,
+    JobRunning,
+    ObjectNotFound,
+    SecretNotFound,
+    StorageDenied,
+)
 from falconeri.server import exchange, submit
-from falconeri.states import DatumStatus
+from falconeri.server.operation import Access, Query, operation
+from falconeri.states import DatumStatus, JobStatus
 from falconeri.wire.records import (
     DatumStatusCount,
     JobAnswer,
     JobDescription,
     JobsAnswer,
+    JobsPage,
     Progress,
 )
 from falconeri.wire.work import NewJob
@@ -28,15 +39,15 @@ LISTED_DATUMS = 1000
 """How many datums a description names at most; a page that a person reads."""
 
 
-class _JobResource:
-    """What all of them have: the services, and the admin's rights."""
+DELETED_AT_ONCE = 1000
+"""How many datums of a job go within the request that deletes it; the babysitter takes the rest."""
+
+
+class JobResource:
+    """What all of them have: the services, and how to answer a job."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-
-    def _job_id(self, req: falcon.Request, text: str) -> UUID:
-        exchange.caller(req).require_admin()
-        return exchange.parse_uuid(text, "job_id")
 
     def _answer_job(self, resp: falcon.Response, job_id: UUID) -> None:
         with self._services.db.connection() as conn:
@@ -44,52 +55,102 @@ class _JobResource:
         exchange.answer(resp, JobAnswer(job=job))
 
 
-class Jobs(_JobResource):
-    """`/jobs`: submit one, or find one by name."""
+class Jobs(JobResource):
+    """`/jobs`: submit one, find one by name, or look through all."""
 
+    @operation(
+        Access.OPERATE,
+        InvalidSpec,
+        ObjectNotFound,
+        StorageDenied,
+        SecretNotFound,
+        body=NewJob,
+        answers=JobAnswer,
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Create a job of a spec. Not idempotent."""
-        exchange.caller(req).require_admin()
+        """Create a job of a pipeline spec. Not idempotent."""
         new = exchange.body(req, NewJob, unique_keys=True)
         self._answer_job(resp, submit.submit(self._services, new.job))
 
+    @operation(
+        Access.READ,
+        JobNotFound,
+        answers=JobAnswer | JobsPage,
+        query=(
+            Query(
+                "job_name", str, "The one job of exactly this name; the others don't count then."
+            ),
+            Query("status", JobStatus, "Only jobs with this status."),
+            Query("name", str, "Only jobs whose name begins so."),
+            exchange.LIMIT,
+            Query("after", UUID, "The last job of the page before."),
+        ),
+    )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Find the job named by `job_name`."""
-        exchange.caller(req).require_admin()
-        names = req.get_param_as_list("job_name")
-        if not names or len(names) != 1:
-            raise BadRequest("the query needs one `job_name`", hint="/jobs/list lists all jobs")
+        """Find the job named by `job_name`, or list a page of jobs, newest first."""
+        if req.has_param("job_name"):
+            self._answer_named(req, resp)
+            return
+        limit = exchange.limit(req)
+        with self._services.db.connection() as conn:
+            found = db_jobs.list_jobs(
+                conn,
+                status=exchange.choice(req, "status", JobStatus),
+                name=req.get_param("name"),
+                after=exchange.uuid_param(req, "after"),
+                limit=limit,
+            )
+        after = found[-1].id if len(found) == limit else None
+        exchange.answer(resp, JobsPage(jobs=found, after=after))
+
+    def _answer_named(self, req: falcon.Request, resp: falcon.Response) -> None:
+        names = req.get_param_as_list("job_name") or []
+        if len(names) != 1:
+            raise BadRequest("`job_name` is given more than once")
         with self._services.db.connection() as conn:
             job_id = db_jobs.find_job(conn, job_name=names[0])
         self._answer_job(resp, job_id)
 
 
-class JobList(_JobResource):
+class JobList(JobResource):
     """`/jobs/list`."""
 
+    @operation(Access.READ, answers=JobsAnswer)
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """All jobs, newest first."""
-        exchange.caller(req).require_admin()
+        """All jobs, newest first. `/jobs` lists them by the page."""
+        del req
         with self._services.db.connection() as conn:
-            exchange.answer(resp, JobsAnswer(jobs=db_jobs.list_jobs(conn)))
+            found = db_jobs.list_jobs(conn, status=None, name=None, after=None, limit=None)
+        exchange.answer(resp, JobsAnswer(jobs=found))
 
 
-class Job(_JobResource):
+class Job(JobResource):
     """`/jobs/{job_id}`."""
 
+    @operation(Access.JOB, JobNotFound, answers=JobAnswer)
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
-        """The job; its own workers may ask, too, as the original's do in each turn."""
+        """The job. Its own workers may ask, too, as the original's do in each turn."""
+        del req
+        self._answer_job(resp, exchange.parse_uuid(job_id, "job_id"))
+
+    @operation(Access.OPERATE, JobNotFound, JobRunning)
+    def on_delete(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
+        """Delete an ended job and all that is known of it; its results in the stores stay."""
+        del req
         key = exchange.parse_uuid(job_id, "job_id")
-        exchange.caller(req).require_job(key)
-        self._answer_job(resp, key)
+        with self._services.db.connection() as conn:
+            db_controls.delete_job(conn, job_id=key, limit=DELETED_AT_ONCE)
+        resp.status = falcon.HTTP_204
 
 
-class JobDescribe(_JobResource):
+class JobDescribe(JobResource):
     """`/jobs/{job_id}/describe`."""
 
+    @operation(Access.READ, JobNotFound, answers=JobDescription)
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """The job, its counts, what runs and what failed."""
-        key = self._job_id(req, job_id)
+        del req
+        key = exchange.parse_uuid(job_id, "job_id")
         with self._services.db.connection() as conn:
             description = JobDescription(
                 job=db_jobs.describe_job(conn, job_id=key),
@@ -100,36 +161,16 @@ class JobDescribe(_JobResource):
         exchange.answer(resp, description)
 
 
-class JobProgress(_JobResource):
+class JobProgress(JobResource):
     """`/jobs/{job_id}/progress`."""
 
+    @operation(Access.READ, JobNotFound, answers=Progress)
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
-        """The counts; cheap enough to be asked each second."""
-        key = self._job_id(req, job_id)
+        """The counts of a job's datums; cheap enough to be asked each second."""
+        del req
+        key = exchange.parse_uuid(job_id, "job_id")
         with self._services.db.connection() as conn:
             exchange.answer(resp, db_jobs.job_progress(conn, job_id=key))
-
-
-class JobRetry(_JobResource):
-    """`/jobs/{job_id}/retry`."""
-
-    def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
-        """A new job of what this one did not finish; the body is not read. Not idempotent."""
-        key = self._job_id(req, job_id)
-        with self._services.db.connection() as conn:
-            new_id = db_jobs.retry_job(conn, job_id=key)
-        self._answer_job(resp, new_id)
-
-
-class JobCancel(_JobResource):
-    """`/jobs/{job_id}/cancel`."""
-
-    def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
-        """End the job; a repeat is fine."""
-        key = self._job_id(req, job_id)
-        with self._services.db.connection() as conn:
-            db_jobs.cancel_job(conn, job_id=key)
-        self._answer_job(resp, key)
 
 
 def _counts(progress: Progress) -> list[DatumStatusCount]:

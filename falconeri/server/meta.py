@@ -2,28 +2,77 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
 import falcon
 
 from falconeri import __version__
 from falconeri.server import exchange
+from falconeri.server.operation import Access, operation
+from falconeri.wire.records import Health as HealthAnswer
+
+if TYPE_CHECKING:
+    from falconeri.server.services import Services
 
 
-class Version:
-    """`GET /version`: the version as plain text."""
+class _Meta:
+    """What all of them have: the services."""
 
-    public = True
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
+
+class Version(_Meta):
+    """`/version`."""
+
+    @operation(Access.PUBLIC, answers=str, media_type="text/plain")
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer it."""
+        """The version of falconerid."""
         resp.text = __version__
         resp.content_type = "text/plain; charset=utf-8"
 
 
-class Health:
-    """`GET /healthz`: this process answers requests."""
+class Health(_Meta):
+    """`/healthz`."""
 
-    public = True
-
+    @operation(Access.PUBLIC, answers=HealthAnswer)
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer it."""
-        exchange.answer(resp, {"status": "ok"})
+        """Whether this process answers requests; says nothing about the database."""
+        exchange.answer(resp, HealthAnswer(status="ok"))
+
+
+class OpenApi(_Meta):
+    """`/api-docs/openapi.json`."""
+
+    @operation(Access.PUBLIC, answers=dict[str, Any])
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        """The OpenAPI 3.1 document of this API."""
+        exchange.answer(resp, _document())
+
+
+class ApiDocs(_Meta):
+    """`/api-docs`."""
+
+    @operation(Access.PUBLIC, answers=str, media_type="text/html")
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        """The same as a page for people."""
+        resp.text = _page()
+        resp.content_type = "text/html; charset=utf-8"
+
+
+@cache
+def _document() -> dict[str, Any]:
+    # Made when first asked for, of the table of routes, which names this module.
+    from falconeri.server.app import ROUTES  # noqa: PLC0415
+    from falconeri.server.openapi import document  # noqa: PLC0415
+    from falconeri.server.waiting import ROUTES as WAITING_ROUTES  # noqa: PLC0415
+
+    return document((*ROUTES, *WAITING_ROUTES))
+
+
+@cache
+def _page() -> str:
+    from falconeri.server.docs_page import page  # noqa: PLC0415
+
+    return page(_document())

@@ -58,7 +58,10 @@ def serve(config: ServerConfig, read_secret: Callable[[str], Mapping[str, str]])
         signal.signal(number, on_signal)
     db = Database(config.database_url, size=THREADS, name="falconerid")
     services = Services(
-        db, Authenticator(config.password), read_secret, max_datums=config.max_datums
+        db,
+        Authenticator(config.password, config.read_password),
+        read_secret,
+        max_datums=config.max_datums,
     )
     waiting = _WaitingServer(config, services)
     try:

@@ -7,6 +7,7 @@ that goes away is noticed at once: nobody claims for it any more.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -14,14 +15,15 @@ import falcon
 import falcon.asgi
 
 from falconeri.db import jobs as db_jobs
-from falconeri.errors import FalconeriError, InvalidArgument
+from falconeri.errors import FalconeriError, InvalidArgument, JobNotFound
 from falconeri.server import exchange
 from falconeri.server.auth import Authenticator
 from falconeri.server.hub import EMPTY, Hub
+from falconeri.server.operation import Access, Query, operation
 from falconeri.server.services import Services
 from falconeri.wire import codec
 from falconeri.wire.records import Progress, WaitAnswer
-from falconeri.wire.work import WaitForWork, WorkerIdentity
+from falconeri.wire.work import WaitForWork, WorkAnswer, WorkerIdentity
 
 T = TypeVar("T")
 
@@ -47,23 +49,24 @@ class _Authentication:
         resource: object,
         params: dict[str, Any],
     ) -> None:
-        """Check the credentials."""
-        del resp, resource, params
-        req.context.caller = self._authenticator.caller(req.auth)
+        """Check the credentials, and what they are good for."""
+        del resp
+        exchange.admit(self._authenticator, req, resource, params)
 
 
 class WorkWait:
     """`/jobs/{job_id}/wait_for_work`."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, services: Services) -> None:
+        del services
         self._hub = hub
 
+    @operation(Access.WORK, JobNotFound, body=WaitForWork, answers=WorkAnswer, waiting=True)
     async def on_post(
         self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job_id: str
     ) -> None:
         """Wait for a datum; `empty` when the time is over: ask again."""
         key = exchange.parse_uuid(job_id, "job_id")
-        exchange.caller(req).require_job(key)
         wish = codec.decode(await _read(req), WaitForWork)
         who = WorkerIdentity(wish.pod_name, wish.node_name)
         async with self._hub.worker(key, who) as future:
@@ -78,12 +81,20 @@ class JobWait:
         self._hub = hub
         self._services = services
 
+    @operation(
+        Access.READ,
+        JobNotFound,
+        answers=WaitAnswer,
+        query=(
+            Query("hold_s", float, "Seconds until the answer at the latest, ≤ 55; 25 if absent."),
+        ),
+        waiting=True,
+    )
     async def on_get(
         self, req: falcon.asgi.Request, resp: falcon.asgi.Response, job_id: str
     ) -> None:
         """Wait for the job's end; its progress as it is when the time is over: ask again."""
         key = exchange.parse_uuid(job_id, "job_id")
-        exchange.caller(req).require_admin()
         async with self._hub.watcher(key) as future:
             progress = await _first(req, future, _hold_s(req))
         exchange.answer(resp, WaitAnswer(progress or await asyncio.to_thread(self._progress, key)))
@@ -93,14 +104,21 @@ class JobWait:
             return db_jobs.job_progress(conn, job_id=job_id)
 
 
+ROUTES: tuple[tuple[str, Callable[[Hub, Services], object]], ...] = (
+    ("/jobs/{job_id}/wait_for_work", WorkWait),
+    ("/jobs/{job_id}/wait", JobWait),
+)
+"""Every path of the waiting port."""
+
+
 def make_waiting_app(services: Services, hub: Hub) -> Any:  # noqa: ANN401 - an ASGI callable
     """The ASGI application."""
     app = falcon.asgi.App(middleware=[_Authentication(services.authenticator)])
     app.add_error_handler(Exception, _on_defect)
     app.add_error_handler(falcon.HTTPError, _on_http_error)
     app.add_error_handler(FalconeriError, _on_error)
-    app.add_route("/jobs/{job_id}/wait_for_work", WorkWait(hub))
-    app.add_route("/jobs/{job_id}/wait", JobWait(hub, services))
+    for path, resource in ROUTES:
+        app.add_route(path, resource(hub, services))
 
     async def keep_receive(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
         scope[_RECEIVE] = receive

@@ -13,17 +13,30 @@ import falcon
 from falconeri.db import datums as db_datums
 from falconeri.db import outputs as db_outputs
 from falconeri.db import workers as db_workers
+from falconeri.errors import (
+    ClaimLost,
+    DatumNotFound,
+    InvalidInput,
+    JobNotFound,
+    JobNotRunning,
+    OutputBusy,
+    OutputClash,
+    OutputsMismatch,
+)
 from falconeri.server import exchange
+from falconeri.server.operation import Access, operation
 from falconeri.states import Verdict
 from falconeri.wire.records import OutputFilesAnswer
 from falconeri.wire.work import (
     Completion,
     CompletionAnswer,
     Heartbeat,
+    HeartbeatAnswer,
     NewOutputs,
     OutputUpdates,
     WorkAnswer,
     WorkerIdentity,
+    WorkOrder,
 )
 
 if TYPE_CHECKING:
@@ -41,11 +54,6 @@ class WorkResource:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-
-    def _job_id(self, req: falcon.Request, text: str) -> UUID:
-        job_id = exchange.parse_uuid(text, "job_id")
-        exchange.caller(req).require_job(job_id)
-        return job_id
 
     def _datum_id(self, req: falcon.Request, text: str, conn: Connection) -> UUID:
         datum_id = exchange.parse_uuid(text, "datum_id")
@@ -69,9 +77,10 @@ def claim(conn: Connection, job_id: UUID, who: WorkerIdentity, *, leased: bool) 
 class Workers(WorkResource):
     """`/jobs/{job_id}/workers`."""
 
+    @operation(Access.WORK, JobNotFound, body=WorkerIdentity, answers=WorkOrder)
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Register a worker and tell it its job; a repeat is fine."""
-        key = self._job_id(req, job_id)
+        key = exchange.parse_uuid(job_id, "job_id")
         who = exchange.body(req, WorkerIdentity)
         with self._services.db.connection() as conn:
             order = db_workers.register_worker(
@@ -83,9 +92,10 @@ class Workers(WorkResource):
 class Claims(WorkResource):
     """`/jobs/{job_id}/claim`."""
 
+    @operation(Access.WORK, JobNotFound, body=WorkerIdentity, answers=WorkAnswer)
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Claim a datum, or get again the one that the pod holds."""
-        key = self._job_id(req, job_id)
+        key = exchange.parse_uuid(job_id, "job_id")
         who = exchange.body(req, WorkerIdentity)
         with self._services.db.connection() as conn:
             exchange.answer(resp, claim(conn, key, who, leased=True))
@@ -94,9 +104,10 @@ class Claims(WorkResource):
 class Heartbeats(WorkResource):
     """`/jobs/{job_id}/heartbeat`."""
 
+    @operation(Access.WORK, JobNotFound, body=Heartbeat, answers=HeartbeatAnswer)
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Extend the leases of a worker; tell it what it has lost."""
-        key = self._job_id(req, job_id)
+        key = exchange.parse_uuid(job_id, "job_id")
         beat = exchange.body(req, Heartbeat)
         with self._services.db.connection() as conn:
             answer = db_workers.extend_leases(
@@ -108,6 +119,14 @@ class Heartbeats(WorkResource):
 class Completions(WorkResource):
     """`/datums/{datum_id}/complete`."""
 
+    @operation(
+        Access.WORK,
+        DatumNotFound,
+        ClaimLost,
+        InvalidInput,
+        body=Completion,
+        answers=CompletionAnswer,
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response, datum_id: str) -> None:
         """End an attempt and hand out the next datum; a repeat is fine."""
         done = exchange.body(req, Completion)
@@ -128,6 +147,17 @@ class Completions(WorkResource):
 class OutputFiles(WorkResource):
     """`/datums/{datum_id}/output_files`."""
 
+    @operation(
+        Access.WORK,
+        DatumNotFound,
+        ClaimLost,
+        JobNotRunning,
+        OutputClash,
+        OutputsMismatch,
+        OutputBusy,
+        body=NewOutputs,
+        answers=OutputFilesAnswer,
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response, datum_id: str) -> None:
         """Register the files about to be uploaded; a repeat with the same set is fine."""
         new = exchange.body(req, NewOutputs)
@@ -141,6 +171,7 @@ class OutputFiles(WorkResource):
             )
         exchange.answer(resp, OutputFilesAnswer(output_files=files))
 
+    @operation(Access.WORK, DatumNotFound, ClaimLost, JobNotRunning, body=OutputUpdates)
     def on_patch(self, req: falcon.Request, resp: falcon.Response, datum_id: str) -> None:
         """Note what became of the uploads; a repeat is fine."""
         updates = exchange.body(req, OutputUpdates)

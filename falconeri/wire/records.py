@@ -28,6 +28,8 @@ class Job(Struct, frozen=True):
     egress_uri: str
     error_message: str | None = None
     """Why the job as a whole was ended, when it wasn't its datums."""
+    paused: bool = False
+    """Nothing is handed out for now; the status is still `running`."""
 
 
 class Datum(Struct, frozen=True):
@@ -112,6 +114,13 @@ class DatumDescription(Struct, frozen=True):
     input_files: list[InputFile]
 
 
+class Health(Struct, frozen=True):
+    """How a falconerid is."""
+
+    status: str
+    """`ok`, or why it should get no requests."""
+
+
 class ErrorBody(Struct, frozen=True):
     """The body of every error: the class's `code`, and `falconeri.errors` for its meaning."""
 
@@ -131,6 +140,13 @@ class JobsAnswer(Struct, frozen=True):
     """`{"jobs": […]}`."""
 
     jobs: list[Job]
+
+
+class JobsPage(Struct, frozen=True):
+    """Some jobs, newest first; `after` asks for the next page, null ends the list."""
+
+    jobs: list[Job]
+    after: UUID | None
 
 
 class DatumAnswer(Struct, frozen=True):

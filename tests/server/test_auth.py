@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from falconeri.tokens import make_token
-from tests.server.conftest import MakeJob
-from tests.server.falconerid import PASSWORD, Falconerid, basic
+from tests.server.conftest import MakeJob, spec
+from tests.server.falconerid import PASSWORD, Falconerid, basic, fresh_database, running
 
 WHO = {"pod_name": "pod-a", "node_name": "n"}
 
@@ -77,3 +78,21 @@ def test_forged_token_is_refused(falconerid: Falconerid, make_job: MakeJob) -> N
     )
 
     assert answer.status == 401
+
+
+def test_reader_looks_and_touches_nothing(tmp_path: Path) -> None:
+    with fresh_database() as url, running(url, tmp_path, FALCONERI_READ_PASSWORD="look") as server:
+        job = server.call("POST", "/jobs", {"job": spec(tmp_path, 1)}).json["job"]["id"]
+
+        for path in ("/jobs/list", f"/jobs/{job}", f"/jobs/{job}/describe", f"/jobs/{job}/datums"):
+            assert server.call("GET", path, password="look").status == 200, path
+        for method, path, body in (
+            ("POST", "/jobs", {"job": spec(tmp_path, 1)}),
+            ("POST", f"/jobs/{job}/cancel", None),
+            ("DELETE", f"/jobs/{job}", None),
+            ("POST", f"/jobs/{job}/claim", WHO),
+        ):
+            refused = server.call(method, path, body, password="look")
+            assert (refused.status, refused.json["code"]) == (403, "forbidden"), path
+        assert server.call("GET", "/jobs/list", password="look\n").status == 200
+        assert server.call("GET", "/jobs/list", password="").status == 401

@@ -199,7 +199,7 @@ def test_bad_requests_are_told_apart(falconerid: Falconerid) -> None:
     plain = {"Content-Type": "text/plain"}
     for answer, status in (
         (falconerid.call("GET", "/jobs/xyz"), 400),
-        (falconerid.call("GET", "/jobs"), 400),
+        (falconerid.call("GET", "/jobs?job_name=a&job_name=b"), 400),
         (falconerid.call("GET", "/nowhere"), 404),
         (falconerid.call("GET", "/jobs/list/"), 404),
         (falconerid.call("DELETE", "/jobs/list"), 405),

@@ -1,13 +1,27 @@
--- All jobs, newest first.
--- Returns 0..n rows.   Locks: nothing.
-create function falconeri.list_jobs() returns table (
+-- A page of the jobs, newest first.
+--   p_status   only these; null: all
+--   p_name     only those whose name begins so, as a pipeline's name does; null: all
+--   p_after    the last job of the page before; null: from the newest
+--   p_limit    at most so many; null: all
+-- Returns 0..p_limit rows.   Raises ZF001 job_not_found for p_after.   Locks: nothing.
+create function falconeri.list_jobs(
+  p_status falconeri.job_status, p_name text, p_after uuid, p_limit integer
+) returns table (
   id uuid, created_at timestamptz, updated_at timestamptz, status falconeri.job_status,
-  pipeline_spec jsonb, job_name text, command text[], egress_uri text, error_message text
+  pipeline_spec jsonb, job_name text, command text[], egress_uri text, error_message text, paused boolean
 )
-language sql stable
-begin atomic
+language plpgsql stable set search_path = falconeri, pg_temp as $$
+declare
+  v_before bigint := case when p_after is not null then (falconeri._require_job(p_after)).job_no end;
+begin
+  return query
   select j.id, j.created_at, j.updated_at, j.status, j.pipeline_spec, j.job_name, j.command,
-    j.egress_uri, j.error_message
-  from falconeri.jobs j where j.deleted_at is null order by j.job_no desc;
-end;
-comment on function falconeri.list_jobs() is 'All jobs, newest first.';
+    j.egress_uri, j.error_message, j.paused
+  from falconeri.jobs j
+  where j.deleted_at is null and (v_before is null or j.job_no < v_before)
+    and (p_status is null or j.status = p_status) and (p_name is null or starts_with(j.job_name, p_name))
+  order by j.job_no desc limit p_limit;
+end
+$$;
+comment on function falconeri.list_jobs(falconeri.job_status, text, uuid, integer)
+is 'A page of the jobs, newest first.';
