@@ -16,6 +16,7 @@
     ├── InvalidInput            ZF009  422   the caller's data; `detail` names the field
     │   ├── InvalidSpec
     │   ├── InvalidArgument
+    │   ├── RequestKeyReused    ZF012        an Idempotency-Key of another request
     │   └── TooManyDatums       ZF011        more than FALCONERI_MAX_DATUMS
     ├── BadRequest              400          not JSON, not a UUID
     ├── Unauthorized            401
@@ -169,6 +170,14 @@ class InvalidInput(FalconeriError):
     http_status = 422
     sqlstate = "ZF009"
     default_message = "invalid input"
+
+
+class RequestKeyReused(InvalidInput):
+    """ZF012: an Idempotency-Key belongs to one request; another one needs a key of its own."""
+
+    code = "request_key_reused"
+    sqlstate = "ZF012"
+    default_message = "the key was used for another request"
 
 
 class InvalidSpec(InvalidInput):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import falcon
 
 from falconeri.db import controls as db_controls
 from falconeri.db import jobs as db_jobs
-from falconeri.errors import JobNotFound, JobNotRetryable, JobNotRunning
+from falconeri.errors import JobNotFound, JobNotRetryable, JobNotRunning, RequestKeyReused
 from falconeri.server import exchange
 from falconeri.server.jobs import JobResource
 from falconeri.server.operation import Access, operation
+from falconeri.server.requests import IDEMPOTENCY_KEY, request_of
 from falconeri.wire.controls import Parallelism, RetryOptions
 from falconeri.wire.records import JobAnswer
 
@@ -21,22 +24,27 @@ class JobRetry(JobResource):
         Access.OPERATE,
         JobNotFound,
         JobNotRetryable,
+        RequestKeyReused,
         body=RetryOptions,
         optional_body=True,
         answers=JobAnswer,
+        headers=(IDEMPOTENCY_KEY,),
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
-        """A new job of what an ended one did not finish. Not idempotent."""
+        """A new job of what an ended one did not finish; one for each `Idempotency-Key`."""
         key = exchange.parse_uuid(job_id, "job_id")
         options = exchange.optional_body(req, RetryOptions) or RetryOptions()
-        with self._services.db.connection() as conn:
-            new_id = db_jobs.retry_job(
+        request = request_of(req, options)
+        with self._services.db.transaction() as conn:
+            make = partial(
+                db_jobs.retry_job,
                 conn,
                 job_id=key,
                 matching=options.matching,
                 parallelism=options.parallelism,
                 max_tries=options.datum_tries,
             )
+            new_id = make() if request is None else request.answer(conn, make)
         self._answer_job(resp, new_id)
 
 

@@ -16,11 +16,14 @@ from falconeri.errors import (
     JobNotFound,
     JobRunning,
     ObjectNotFound,
+    RequestKeyReused,
     SecretNotFound,
     StorageDenied,
+    TooManyDatums,
 )
 from falconeri.server import exchange, submit
 from falconeri.server.operation import Access, Query, operation
+from falconeri.server.requests import IDEMPOTENCY_KEY, request_of
 from falconeri.states import DatumStatus, JobStatus
 from falconeri.wire.records import (
     DatumStatusCount,
@@ -64,13 +67,16 @@ class Jobs(JobResource):
         ObjectNotFound,
         StorageDenied,
         SecretNotFound,
+        RequestKeyReused,
+        TooManyDatums,
         body=NewJob,
         answers=JobAnswer,
+        headers=(IDEMPOTENCY_KEY,),
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Create a job of a pipeline spec. Not idempotent."""
+        """Create a job of a pipeline spec; with an `Idempotency-Key`, once for each key."""
         new = exchange.body(req, NewJob, unique_keys=True)
-        self._answer_job(resp, submit.submit(self._services, new.job))
+        self._answer_job(resp, submit.submit(self._services, new.job, request_of(req, new)))
 
     @operation(
         Access.READ,

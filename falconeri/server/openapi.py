@@ -86,7 +86,7 @@ class _Schemas:
         types: list[Any] = [ErrorBody]
         for operation in operations:
             types += [*_parts(operation.body), *_parts(operation.answers)]
-            types += [query.type for query in operation.query]
+            types += [query.type for query in (*operation.query, *operation.headers)]
         unique = list(dict.fromkeys(types))
         places, components = schema_components(unique, ref_template=REF)
         self.components: Mapping[str, Any] = components
@@ -115,7 +115,7 @@ def _operation(
         "operationId": _operation_id(path, method),
         "summary": summary.replace("\n", " "),
         "description": f"{description}\n\nFor: {operation.access.value}.".strip(),
-        "tags": ["waiting port" if operation.waiting else path.split("/")[1]],
+        "tags": [_tag(path, operation)],
         "parameters": _parameters(path, operation, schemas),
         "responses": _responses(operation, schemas),
         "security": [] if operation.access is Access.PUBLIC else [{"basic": []}],
@@ -126,6 +126,13 @@ def _operation(
             "content": _content(operation.body, "application/json", schemas),
         }
     return item
+
+
+def _tag(path: str, operation: Operation) -> str:
+    first = path.split("/")[1]
+    if operation.waiting:
+        return "waiting port"
+    return first if first in ("jobs", "datums") else "falconerid"
 
 
 def _operation_id(path: str, method: str) -> str:
@@ -145,17 +152,18 @@ def _parameters(path: str, operation: Operation, schemas: _Schemas) -> list[dict
         }
         for name in re.findall(r"{(\w+)}", path)
     ]
-    in_query = [
+    others = [
         {
             "name": query.name,
-            "in": "query",
+            "in": place,
             "required": query.required,
             "description": query.text,
             "schema": schemas.of(query.type),
         }
-        for query in operation.query
+        for place, queries in (("query", operation.query), ("header", operation.headers))
+        for query in queries
     ]
-    return in_path + in_query
+    return in_path + others
 
 
 def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Any]:

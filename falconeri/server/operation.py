@@ -30,7 +30,7 @@ class Access(Enum):
 
 @dataclass(frozen=True)
 class Query:
-    """A parameter of the query string."""
+    """A parameter of the query string, or a header."""
 
     name: str
     type: Any
@@ -52,6 +52,7 @@ class Operation:
     media_type: str = "application/json"
     """Of the answer."""
     query: tuple[Query, ...] = ()
+    headers: tuple[Query, ...] = ()
     errors: tuple[type[FalconeriError], ...] = field(default=())
     """What it may refuse with, beside what every endpoint may."""
     waiting: bool = False
@@ -66,6 +67,7 @@ def operation(
     answers: Any = None,  # noqa: ANN401
     media_type: str = "application/json",
     query: tuple[Query, ...] = (),
+    headers: tuple[Query, ...] = (),
     waiting: bool = False,
 ) -> Callable[[Responder], Responder]:
     """Declare what a responder is; see `Operation`."""
@@ -76,6 +78,7 @@ def operation(
         answers=answers,
         media_type=media_type,
         query=query,
+        headers=headers,
         errors=errors,
         waiting=waiting,
     )

@@ -6,6 +6,7 @@ are one transaction: a job exists with all that belongs to it, or not at all.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -22,16 +23,24 @@ from falconeri.storage.uri import parse, require_local
 from falconeri.wire.spec import stored_form
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from falconeri.server.requests import Request
     from falconeri.server.services import Services
+    from falconeri.server.spool import SpooledPlan
     from falconeri.wire.spec import PipelineSpec
 
 log = get_logger(__name__)
 
 
-def submit(services: Services, spec: PipelineSpec) -> UUID:
+def submit(services: Services, spec: PipelineSpec, request: Request | None = None) -> UUID:
     """Create a job and ask for its workers; return its id.
 
+    Args:
+        request: One that was answered before gets that job again; None: each makes another.
+
     Raises:
+        RequestKeyReused: The request's key was used for another spec.
         InvalidInput: A URI that can't be one, a name that the table refuses, two inputs of a datum
             in the same place.
         TooManyDatums: More than FALCONERI_MAX_DATUMS.
@@ -43,6 +52,11 @@ def submit(services: Services, spec: PipelineSpec) -> UUID:
     def open_(uri: str) -> Storage:
         return open_storage(uri, job_credentials(spec.transform.secrets, uri, services.read_secret))
 
+    if request is not None:
+        with services.db.connection() as conn:
+            known = request.answered(conn)
+        if known is not None:
+            return known
     _require_secrets(services, spec)
     open_(spec.egress.uri)
     require_local(parse(spec.egress.uri))
@@ -51,19 +65,24 @@ def submit(services: Services, spec: PipelineSpec) -> UUID:
         spooled(plan_datums(spec.input, open_), max_datums=max_datums) as plan,
         services.db.transaction() as conn,
     ):
-        key = db_jobs.create_job(
-            conn,
-            pipeline_name=spec.pipeline.name,
-            pipeline_spec=stored_form(spec),
-            command=spec.transform.cmd,
-            egress_uri=spec.egress.uri,
-            parallelism=spec.parallelism_spec.constant,
-            max_tries=spec.max_tries,
-            timeout_s=spec.timeout_s,
-            retry_delay_s=spec.retry_delay_s,
-        )
-        count = write_datums(conn, plan, job_no=key.job_no, max_datums=max_datums)
-        db_jobs.start_job(conn, job_no=key.job_no, datum_count=count)
+        make = partial(_make_job, conn, spec, plan, max_datums)
+        return make() if request is None else request.answer(conn, make)
+
+
+def _make_job(conn: Connection, spec: PipelineSpec, plan: SpooledPlan, max_datums: int) -> UUID:
+    key = db_jobs.create_job(
+        conn,
+        pipeline_name=spec.pipeline.name,
+        pipeline_spec=stored_form(spec),
+        command=spec.transform.cmd,
+        egress_uri=spec.egress.uri,
+        parallelism=spec.parallelism_spec.constant,
+        max_tries=spec.max_tries,
+        timeout_s=spec.timeout_s,
+        retry_delay_s=spec.retry_delay_s,
+    )
+    count = write_datums(conn, plan, job_no=key.job_no, max_datums=max_datums)
+    db_jobs.start_job(conn, job_no=key.job_no, datum_count=count)
     log.info("job_created", job_id=key.job_id, datums=count)
     return key.job_id
 

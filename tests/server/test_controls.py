@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.server.conftest import MakeJob
+from tests.server.conftest import MakeJob, spec
 from tests.server.falconerid import Falconerid
 
 WHO = {"pod_name": "pod-a", "node_name": "n"}
@@ -91,6 +93,46 @@ def test_retry_takes_options_and_needs_none(falconerid: Falconerid, make_job: Ma
     assert (unmatched.status, unmatched.json["code"]) == (409, "job_not_retryable")
     assert falconerid.call("POST", path, {"datum_tries": 0}).status == 422
     assert falconerid.call("POST", path, b"{").status == 400
+
+
+def test_submission_with_a_key_makes_one_job(falconerid: Falconerid, tmp_path: Path) -> None:
+    body = {"job": spec(tmp_path, 1)}
+    key = {"Idempotency-Key": uuid4().hex}
+
+    first, again = (falconerid.call("POST", "/jobs", body, headers=key) for _ in range(2))
+    other = falconerid.call("POST", "/jobs", {"job": spec(tmp_path, 2)}, headers=key)
+    long = falconerid.call("POST", "/jobs", body, headers={"Idempotency-Key": "k" * 256})
+    another = falconerid.call("POST", "/jobs", body, headers={"Idempotency-Key": uuid4().hex})
+
+    assert first.json["job"]["id"] == again.json["job"]["id"] != another.json["job"]["id"]
+    assert (other.status, other.json["code"]) == (422, "request_key_reused")
+    assert long.status == 422
+
+
+def test_submissions_with_one_key_at_once_make_one_job(
+    falconerid: Falconerid, tmp_path: Path
+) -> None:
+    body = {"job": spec(tmp_path, 1)}
+    key = {"Idempotency-Key": uuid4().hex}
+
+    with ThreadPoolExecutor(6) as pool:
+        calls = [pool.submit(falconerid.call, "POST", "/jobs", body, headers=key) for _ in range(6)]
+    answers = [call.result() for call in calls]
+
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.json["job"]["id"] for answer in answers}) == 1
+
+
+def test_retry_with_a_key_makes_one_job(falconerid: Falconerid, make_job: MakeJob) -> None:
+    job = make_job()
+    falconerid.call("POST", f"/jobs/{job['id']}/cancel")
+    path, key = f"/jobs/{job['id']}/retry", {"Idempotency-Key": uuid4().hex}
+
+    first, again = (falconerid.call("POST", path, headers=key) for _ in range(2))
+    other = falconerid.call("POST", path, {"parallelism": 2}, headers=key)
+
+    assert first.json["job"]["id"] == again.json["job"]["id"]
+    assert (other.status, other.json["code"]) == (422, "request_key_reused")
 
 
 def test_ended_job_is_deleted_and_a_running_one_is_not(

@@ -226,7 +226,7 @@ def test_server_may_neither_change_the_schema_nor_the_history(
     for query in (
         b"create table falconeri.mine ()",
         b"create schema mine",
-        b"drop function falconeri.list_jobs()",
+        b"drop function falconeri.list_jobs",
         b"alter table falconeri.jobs add column mine text",
         b"truncate falconeri.heartbeats",
         b"update falconeri.attempts set outcome = 'done'",

@@ -5,7 +5,8 @@
 --   p_limit    at most so many; null: all
 -- Returns 0..p_limit rows.   Raises ZF001 job_not_found for p_after.   Locks: nothing.
 create function falconeri.list_jobs(
-  p_status falconeri.job_status, p_name text, p_after uuid, p_limit integer
+  p_status falconeri.job_status default null, p_name text default null, p_after uuid default null,
+  p_limit integer default null
 ) returns table (
   id uuid, created_at timestamptz, updated_at timestamptz, status falconeri.job_status,
   pipeline_spec jsonb, job_name text, command text[], egress_uri text, error_message text, paused boolean
