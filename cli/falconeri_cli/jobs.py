@@ -6,6 +6,7 @@ Called by the commands; speaks to falconerid through `falconeri.client`.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from uuid import UUID
 
 import msgspec
@@ -14,7 +15,7 @@ import typer
 from falconeri.client.jobs import JobsClient
 from falconeri.states import JobStatus
 from falconeri.wire import codec
-from falconeri.wire.records import Job, Progress
+from falconeri.wire.records import Job, JobAnswer, Progress
 from falconeri_cli.plain import one_line
 from falconeri_cli.progress import follow
 from falconeri_cli.signals import Stopped
@@ -31,6 +32,15 @@ def find_job(client: JobsClient, name_or_id: str) -> Job:
     """
     job_id = as_uuid(name_or_id)
     return client.find_job(name_or_id) if job_id is None else client.get_job(job_id)
+
+
+def find_id(client: JobsClient, name_or_id: str) -> UUID:
+    """Return the id of a job; an id is taken as it is, and nobody is asked.
+
+    Raises:
+        JobNotFound: There is no job of this name.
+    """
+    return as_uuid(name_or_id) or client.find_job(name_or_id).id
 
 
 def as_uuid(text: str) -> UUID | None:
@@ -65,6 +75,14 @@ def wait_for_end(client: JobsClient, job: Job, *, as_json: bool) -> None:
     leave_unless_done(last)
 
 
+def print_job(job: Job, *, as_json: bool) -> None:
+    """Print how a job stands after a command: its status, or `paused`."""
+    if as_json:
+        print_json(JobAnswer(job))
+    else:
+        typer.echo("paused" if job.paused and not job.status.finished else str(job.status))
+
+
 def leave_unless_done(progress: Progress) -> None:
     """Return only for a job that is done.
 
@@ -78,3 +96,15 @@ def leave_unless_done(progress: Progress) -> None:
 def print_json(value: msgspec.Struct) -> None:
     """Print one of our types as JSON that people can read, too."""
     typer.echo(msgspec.json.format(codec.encode(value), indent=2).decode())
+
+
+def print_json_lines(values: Iterable[msgspec.Struct]) -> None:
+    """Print each as it comes, as JSON on a line of its own: there may be millions."""
+    for value in values:
+        typer.echo(codec.encode(value).decode())
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print each line as it comes."""
+    for line in lines:
+        typer.echo(line)

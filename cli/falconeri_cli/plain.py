@@ -20,6 +20,11 @@ def one_line(text: str) -> str:
     return clean(" ".join(text.split()))
 
 
+def on_one_line(name: str) -> str:
+    """Keep a name on one line, with each of its spaces: somebody may copy it."""
+    return clean(name).replace("\n", "\ufffd").replace("\t", "\ufffd")
+
+
 def last_lines(text: str, count: int) -> list[str]:
     """Return the last lines that have something in them."""
     lines = [clean(line.rstrip()) for line in text.splitlines() if line.strip()]

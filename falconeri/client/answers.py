@@ -43,14 +43,14 @@ _BY_TEXT: tuple[tuple[int, str, str, type[errors.FalconeriError]], ...] = (
 """The original's texts: the status, how the text begins, what is in it, what it means."""
 
 
-def value_of(response: Response, answer: type[T]) -> T:
-    """Read a successful answer.
+def value_of(body: bytes, answer: type[T]) -> T:
+    """Read a successful answer, or a line of it.
 
     Raises:
         FalconeriError: It has another shape: that is another version, or not falconerid at all.
     """
     try:
-        return codec.decode(response.body, answer)
+        return codec.decode(body, answer)
     except (errors.BadRequest, errors.InvalidInput) as ex:
         raise errors.FalconeriError(
             "falconerid's answer cannot be understood",

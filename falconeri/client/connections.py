@@ -9,12 +9,13 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ProtocolError
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -30,6 +31,74 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class Stream:
+    """An answer whose body is still to come; as a context manager, or closed by `close`."""
+
+    def __init__(self, answer: urllib3.BaseHTTPResponse, on_close: Callable[[], None]) -> None:
+        self.status = answer.status
+        self.headers: Mapping[str, str] = answer.headers
+        self._answer = answer
+        self._on_close: Callable[[], None] | None = on_close
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the body as it comes.
+
+        Raises:
+            urllib3.exceptions.HTTPError: Cut off before its end, or silent for too long.
+        """
+        # `read1`, since `stream` would hold back what has come until it has a whole chunk.
+        while chunk := self._answer.read1(_CHUNK_BYTES):
+            yield chunk
+        self._answer.release_conn()
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the body's lines as they come, without their ends.
+
+        Raises:
+            urllib3.exceptions.HTTPError: As by `chunks`; or the last line has no end.
+        """
+        rest = b""
+        for chunk in self.chunks():
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+        if rest:
+            raise ProtocolError("the last line has no end")
+
+    def whole(self, deadline: float) -> Response:
+        """Read all of a body that may come in drops: the limit of a single read is not enough.
+
+        Args:
+            deadline: When `time.monotonic()` reaches it, it is given up.
+
+        Raises:
+            urllib3.exceptions.HTTPError: Cut off, or too slow.
+        """
+        chunks: list[bytes] = []
+        for chunk in self.chunks():
+            chunks.append(chunk)
+            if time.monotonic() > deadline:
+                raise TooSlow("the answer did not end in time")
+        return Response(self.status, self.headers, b"".join(chunks))
+
+    def close(self) -> None:
+        """Give the connection up, unless all was read: then others use it already."""
+        self._answer.close()
+        if self._on_close is not None:
+            self._on_close()
+            self._on_close = None
 
 
 class Connections:
@@ -49,7 +118,7 @@ class Connections:
         self._begun = 0
         self._closer: threading.Thread | None = None
 
-    def request(
+    def open(
         self,
         method: str,
         url: str,
@@ -57,21 +126,21 @@ class Connections:
         headers: Mapping[str, str],
         body: bytes | None,
         limit_s: float,
-    ) -> Response:
-        """Send one request and read its whole answer. Redirects are not followed.
+    ) -> Stream:
+        """Send one request and wait until its answer begins. Redirects are not followed.
 
         Args:
             method: The HTTP verb.
             url: Absolute.
             headers: What to send with it.
             body: Its JSON, or None.
-            limit_s: Seconds until the last byte has arrived, > 0.
+            limit_s: Seconds until the answer begins, and that its body may be silent; > 0.
 
         Raises:
             urllib3.exceptions.HTTPError: Not reached, cut off, or too slow.
         """
-        deadline = time.monotonic() + limit_s
-        with self._in_use():
+        self._enter()
+        try:
             answer = self._manager.request(
                 method,
                 url,
@@ -81,15 +150,17 @@ class Connections:
                 redirect=False,
                 preload_content=False,
             )
-            return Response(answer.status, answer.headers, _read(answer, deadline))
+        except BaseException:
+            self._leave()
+            raise
+        return Stream(answer, self._leave)
 
     def close(self) -> None:
         """Close the connections that are idle now."""
         with self._lock:
             self._manager.clear()
 
-    @contextmanager
-    def _in_use(self) -> Generator[None]:
+    def _enter(self) -> None:
         with self._lock:
             self._in_flight += 1
             self._begun += 1
@@ -98,11 +169,10 @@ class Connections:
                     target=self._close_when_idle, name="falconeri-idle-connections", daemon=True
                 )
                 self._closer.start()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._in_flight -= 1
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._in_flight -= 1
 
     def _close_when_idle(self) -> None:
         seen = -1
@@ -115,25 +185,3 @@ class Connections:
                     self._closer = None
                     return
                 seen = self._begun
-
-
-def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-    """Read a body that may come in drops: the limit of a single read is not enough."""
-    chunks: list[bytes] = []
-    whole = False
-    try:
-        while chunk := answer.read1(_CHUNK_BYTES):
-            chunks.append(chunk)
-            _check(deadline)
-        whole = True
-    finally:
-        if whole:
-            answer.release_conn()
-        else:
-            answer.close()  # such a connection can't be used again
-    return b"".join(chunks)
-
-
-def _check(deadline: float) -> None:
-    if time.monotonic() > deadline:
-        raise TooSlow("the answer did not end in time")

@@ -1,6 +1,7 @@
 """What people and their programs ask of falconerid.
 
-Called by the CLI; a method is a row of the REST API.
+Called by the CLI; a method is a row of the REST API. Those that go through long lists are in
+`falconeri.client.listings`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from uuid import UUID
 
+from falconeri.client.listings import Listings
 from falconeri.client.retry import BRIEF, ONCE, ROLLOUT
 from falconeri.client.transport import Transport, waiting_url
 from falconeri.errors import Unavailable
+from falconeri.wire.controls import Parallelism, RetryOptions
 from falconeri.wire.records import (
     DatumDescription,
     Job,
@@ -29,8 +32,11 @@ _CREATE_TIMEOUT_S = 900.0
 
 _HOLD_MARGIN_S = 15.0
 
+_PERHAPS_MADE = "the job may have been created all the same: look at the list before trying again"
+_PERHAPS_DELETED = "the job may have been deleted all the same: if so, it is not found any more"
 
-class JobsClient:
+
+class JobsClient(Listings):
     """Typed calls about jobs; every one raises what `Transport.fetch` raises.
 
     Args:
@@ -39,7 +45,7 @@ class JobsClient:
     """
 
     def __init__(self, rest: Transport, waiting: Transport) -> None:
-        self._rest = rest
+        super().__init__(rest)
         self._waiting = waiting
         self._once = rest.but(timeout_s=_CREATE_TIMEOUT_S, retries=ONCE)
 
@@ -71,7 +77,7 @@ class JobsClient:
         try:
             return self._once.fetch("POST", "jobs", JobAnswer, body=NewJob(job=spec)).job
         except Unavailable as ex:
-            raise _perhaps_made(ex) from ex
+            raise _but(ex, _PERHAPS_MADE) from ex
 
     def find_job(self, name: str) -> Job:
         """Return the job of this name.
@@ -90,7 +96,7 @@ class JobsClient:
         return self._rest.fetch("GET", f"jobs/{job_id}", JobAnswer).job
 
     def list_jobs(self) -> list[Job]:
-        """Return all jobs, the newest first."""
+        """Return all jobs, the newest first, in one answer; `iter_jobs` also of very many."""
         return self._rest.fetch("GET", "jobs/list", JobsAnswer).jobs
 
     def describe_job(self, job_id: UUID) -> JobDescription:
@@ -109,18 +115,36 @@ class JobsClient:
         """
         return self._rest.fetch("GET", f"jobs/{job_id}/progress", Progress)
 
-    def retry_job(self, job_id: UUID) -> Job:
+    def retry_job(
+        self,
+        job_id: UUID,
+        *,
+        matching: str | None = None,
+        parallelism: int | None = None,
+        datum_tries: int | None = None,
+    ) -> Job:
         """Make a new job of what an ended one did not finish. Never tried again by itself.
+
+        Args:
+            job_id: The ended job.
+            matching: Only the datums whose latest failure has this in its message, not empty;
+                None: all unfinished ones.
+            parallelism: How many workers, ≥ 0; None: as before.
+            datum_tries: How often each datum may fail, ≥ 1; None: as before.
 
         Raises:
             JobNotFound: There is none.
-            JobNotRetryable: It still runs, or has nothing left to do.
+            JobNotRetryable: It still runs, or has nothing (of this kind) left to do.
+            InvalidInput: An option is out of range.
             Unavailable: No answer; `hint` tells how to see whether there is a job nevertheless.
         """
+        options = RetryOptions(matching=matching, parallelism=parallelism, datum_tries=datum_tries)
+        # Without options without a body: the original's falconerid takes none.
+        body = None if options == RetryOptions() else options
         try:
-            return self._once.fetch("POST", f"jobs/{job_id}/retry", JobAnswer).job
+            return self._once.fetch("POST", f"jobs/{job_id}/retry", JobAnswer, body=body).job
         except Unavailable as ex:
-            raise _perhaps_made(ex) from ex
+            raise _but(ex, _PERHAPS_MADE) from ex
 
     def cancel_job(self, job_id: UUID) -> Job:
         """End a job; a repeat is fine.
@@ -130,6 +154,55 @@ class JobsClient:
             JobNotRunning: It has ended in another way.
         """
         return self._rest.fetch("POST", f"jobs/{job_id}/cancel", JobAnswer).job
+
+    def pause_job(self, job_id: UUID) -> Job:
+        """Hand out nothing more of a job for now; what runs goes on. A repeat is fine.
+
+        Raises:
+            JobNotFound: There is none.
+            JobNotRunning: It has ended.
+        """
+        return self._rest.fetch("POST", f"jobs/{job_id}/pause", JobAnswer).job
+
+    def resume_job(self, job_id: UUID) -> Job:
+        """Let a paused job go on; a repeat is fine.
+
+        Raises:
+            JobNotFound: There is none.
+            JobNotRunning: It has ended.
+        """
+        return self._rest.fetch("POST", f"jobs/{job_id}/resume", JobAnswer).job
+
+    def scale_job(self, job_id: UUID, parallelism: int) -> Job:
+        """Change how many workers a running job should have; a repeat is fine.
+
+        Args:
+            job_id: Which job.
+            parallelism: How many, ≥ 0; 0 leaves its datums to wait.
+
+        Raises:
+            JobNotFound: There is none.
+            JobNotRunning: It has ended.
+            InvalidInput: Less than none.
+        """
+        return self._rest.fetch(
+            "PUT", f"jobs/{job_id}/parallelism", JobAnswer, body=Parallelism(parallelism)
+        ).job
+
+    def delete_job(self, job_id: UUID) -> None:
+        """Delete an ended job and all that is known of it; its results in the stores stay.
+
+        Never tried again by itself, as the job would then be reported as missing.
+
+        Raises:
+            JobNotFound: There is none, or none any more.
+            JobRunning: It has not ended.
+            Unavailable: No answer; `hint` says that it may be gone.
+        """
+        try:
+            self._once.send("DELETE", f"jobs/{job_id}")
+        except Unavailable as ex:
+            raise _but(ex, _PERHAPS_DELETED) from ex
 
     def describe_datum(self, datum_id: UUID) -> DatumDescription:
         """Return a datum with its input files.
@@ -161,6 +234,5 @@ class JobsClient:
                 return
 
 
-def _perhaps_made(error: Unavailable) -> Unavailable:
-    hint = "the job may have been created all the same: look at the list before trying again"
+def _but(error: Unavailable, hint: str) -> Unavailable:
     return Unavailable(error.message, detail=error.detail, hint=hint)

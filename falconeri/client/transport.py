@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -16,13 +16,14 @@ from urllib3.exceptions import HTTPError
 
 from falconeri import __version__
 from falconeri.client import answers
-from falconeri.client.connections import Connections, Response
+from falconeri.client.connections import Connections, Response, Stream
 from falconeri.client.retry import RetryPolicy
 from falconeri.errors import FalconeriError, InvalidArgument, Unavailable
 from falconeri.log import get_logger
 from falconeri.wire import codec
 
 T = TypeVar("T")
+Answer = TypeVar("Answer", Response, Stream)
 
 USER = "falconeri"
 
@@ -113,7 +114,7 @@ class Transport:
             FalconeriError: The class that falconerid's error body names; Unavailable when it can't
                 be reached until the deadline.
         """
-        return answers.value_of(self._call(_Request(method, path, body, query)), answer)
+        return answers.value_of(self._call(_Request(method, path, body, query)).body, answer)
 
     def send(self, method: str, path: str, *, body: object = None) -> None:
         """Make a call whose answer has nothing in it; see `fetch`."""
@@ -123,34 +124,84 @@ class Transport:
         """Make a GET call that answers with text; see `fetch`."""
         return self._call(_Request("GET", path, None, None)).body.decode(errors="replace")
 
+    def fetch_lines(self, path: str, line: type[T]) -> Iterator[T]:
+        """Make a GET call that answers with a JSON value a line; yield them as they come.
+
+        It is tried again until the answer begins. `timeout_s` is for that, and for each silence
+        after it: the whole may take as long as it likes.
+
+        Args:
+            path: Below the URL, without a slash in front.
+            line: The type of each line's JSON.
+
+        Raises:
+            FalconeriError: See `fetch`.
+            Unavailable: Also if the answer is cut off: then what came so far is not all.
+        """
+        request = _Request("GET", path, None, None)
+        with self._persist(request, self._begin) as stream:
+            try:
+                for text in stream.lines():
+                    yield answers.value_of(text, line)
+            except HTTPError as ex:
+                raise Unavailable(
+                    "falconerid's answer was cut off",
+                    detail=f"{request.url_below(self.url)}: {_reason(ex)}",
+                    hint="what came before is not all: ask again",
+                ) from ex
+
     def _call(self, request: _Request) -> Response:
+        return self._persist(request, self._try)
+
+    def _persist(self, request: _Request, attempt: Callable[[_Request, float], Answer]) -> Answer:
         deadline = time.monotonic() + self._retries.deadline_s
         failures = 0
         while True:
             left_s = max(deadline - time.monotonic(), _LEAST_TRY_S)
             try:
-                return self._try(request, min(self._timeout_s, left_s))
+                return attempt(request, min(self._timeout_s, left_s))
             except _Refused as refused:
                 failures += 1
                 self._pause_or_raise(refused, request, failures, deadline)
 
     def _try(self, request: _Request, limit_s: float) -> Response:
+        deadline = time.monotonic() + limit_s
+        try:
+            with self._open(request, limit_s) as stream:
+                response = stream.whole(deadline)
+        except HTTPError as ex:
+            raise self._unreached(ex) from ex
+        if response.status in range(200, 300):
+            return response
+        raise _refusal(response)
+
+    def _begin(self, request: _Request, limit_s: float) -> Stream:
+        # Not what the deadline leaves: this limit stays with the connection for all of the body.
+        del limit_s
+        try:
+            stream = self._open(request, self._timeout_s)
+            if stream.status in range(200, 300):
+                return stream
+            with stream:
+                response = stream.whole(time.monotonic() + self._timeout_s)
+        except HTTPError as ex:
+            raise self._unreached(ex) from ex
+        raise _refusal(response)
+
+    def _open(self, request: _Request, limit_s: float) -> Stream:
         headers = self._headers
         data = None
         if request.body is not None:
             data = codec.encode(request.body)
             headers = headers | {"Content-Type": "application/json"}
         url = request.url_below(self.url)
-        try:
-            response = self.connections.request(
-                request.method, url, headers=headers, body=data, limit_s=limit_s
-            )
-        except HTTPError as ex:
-            error = Unavailable("falconerid cannot be reached", detail=f"{self.url}: {_reason(ex)}")
-            raise _Refused(error, retry_after_s=0.0) from ex
-        if response.status in range(200, 300):
-            return response
-        raise _Refused(answers.error_of(response), answers.retry_after_s(response))
+        return self.connections.open(
+            request.method, url, headers=headers, body=data, limit_s=limit_s
+        )
+
+    def _unreached(self, reason: HTTPError) -> _Refused:
+        error = Unavailable("falconerid cannot be reached", detail=f"{self.url}: {_reason(reason)}")
+        return _Refused(error, retry_after_s=0.0)
 
     def _pause_or_raise(
         self, refused: _Refused, request: _Request, failures: int, deadline: float
@@ -200,6 +251,10 @@ class _Refused(Exception):
         super().__init__(error)
         self.error = error
         self.retry_after_s = retry_after_s
+
+
+def _refusal(response: Response) -> _Refused:
+    return _Refused(answers.error_of(response), answers.retry_after_s(response))
 
 
 def _checked(url: str) -> str:

@@ -20,9 +20,11 @@ def test_version_is_printed() -> None:
     [
         (),
         *[(group,) for group in ("job", "datum", "db", "local")],
-        *[("job", name) for name in ("run", "list", "describe", "wait", "retry", "cancel")],
+        *[("job", name) for name in ("run", "list", "describe", "datums", "outputs", "wait")],
+        *[("job", name) for name in ("pause", "resume", "scale", "retry", "cancel", "delete")],
         *[("local", name) for name in ("run", "up", "status", "down")],
-        *[("db", "url"), ("db", "console"), ("datum", "describe"), ("migrate",), ("schema",)],
+        *[("db", "url"), ("db", "console"), ("datum", "describe"), ("datum", "attempts")],
+        *[("migrate",), ("schema",)],
     ],
 )
 def test_every_command_explains_itself(arguments: tuple[str, ...]) -> None:
@@ -61,6 +63,13 @@ print(sorted(set({HEAVY}) & set(sys.modules)), file=sys.stderr)
         (("jbo",), "No such command 'jbo'"),
         (("job", "run"), "Missing argument 'SPEC' (`falconeri job run --help` explains)"),
         (("job", "list", "--nosuch"), "No such option: --nosuch"),
+        (("job", "list", "--status", "ready"), "Invalid value for '--status'"),
+        (("job", "list", "--limit", "0"), "Invalid value for '--limit'"),
+        (("job", "datums", "x", "--status", "failed"), "Invalid value for '--status'"),
+        (("job", "scale", "x"), "Missing argument 'N'"),
+        (("job", "scale", "x", "many"), "Invalid value for 'N'"),
+        (("job", "retry", "x", "--tries", "0"), "Invalid value for '--tries'"),
+        (("job", "delete", "x"), "there is no terminal to ask at (`--yes`"),
         (("datum", "describe", "7"), "Invalid value for 'ID'"),
         (("local", "up", "--port", "0"), "Invalid value for '--port'"),
         (("job", "run", "/nosuch/spec.json"), "/nosuch/spec.json: No such file or directory"),

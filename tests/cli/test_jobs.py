@@ -149,12 +149,18 @@ def test_migrating_a_migrated_database_changes_nothing(stack: Stack) -> None:
         ("job", "describe", "nosuch"),
         ("job", "wait", "nosuch"),
         ("job", "retry", "00000000-0000-0000-0000-000000000001"),
+        ("job", "cancel", "00000000-0000-0000-0000-000000000001"),
+        ("job", "pause", "nosuch"),
+        ("job", "delete", "--yes", "nosuch"),
+        ("job", "datums", "nosuch"),
+        ("job", "outputs", "00000000-0000-0000-0000-000000000001"),
+        ("datum", "attempts", "00000000-0000-0000-0000-000000000001"),
         ("datum", "describe", "00000000-0000-0000-0000-000000000001"),
     ],
 )
 def test_what_does_not_exist_is_one_line_and_1(stack: Stack, arguments: tuple[str, ...]) -> None:
     answer = stack.command(*arguments)
-    assert answer.returncode == 1
+    assert (answer.returncode, answer.stdout) == (1, "")
     assert "not found" in answer.stderr
     assert arguments[-1] in answer.stderr
     assert answer.stderr.count("\n") == 1

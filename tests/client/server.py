@@ -18,6 +18,15 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Chunks:
+    """A body of chunks, without its length."""
+
+    chunks: tuple[bytes, ...]
+    ending: bytes = b"0\r\n\r\n"
+    """What comes after the last one; then the connection is closed."""
+
+
+@dataclass(frozen=True)
 class Seen:
     method: str
     path: str
@@ -26,7 +35,7 @@ class Seen:
     connection: int
 
 
-Script = Callable[[Seen], Reply | None]
+Script = Callable[[Seen], Reply | Chunks | None]
 """Answers a request; None closes the connection without an answer."""
 
 
@@ -70,24 +79,33 @@ class Server:
                     self.close_connection = True
                     return
                 try:
-                    self.reply(reply)
+                    _send(self, reply)
                 except ConnectionError:  # a client that has gone, as some tests want it
                     self.close_connection = True
 
-            def reply(self, reply: Reply) -> None:
-                self.send_response(reply.status)
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body)
-
-            do_POST = do_PATCH = do_GET  # noqa: N815 (names that http.server looks for)
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 (names that http.server looks for)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
 
         return Handler
+
+
+def _send(handler: BaseHTTPRequestHandler, reply: Reply | Chunks) -> None:
+    if isinstance(reply, Chunks):
+        handler.close_connection = True
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for chunk in reply.chunks:
+            handler.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        handler.wfile.write(reply.ending)
+        return
+    handler.send_response(reply.status)
+    for name, value in ({"Content-Length": str(len(reply.body))} | reply.headers).items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(reply.body)
 
 
 @contextmanager
@@ -99,7 +117,7 @@ def serving(script: Script) -> Generator[Server]:
         server.close()
 
 
-def in_turn(*replies: Reply | None) -> Script:
+def in_turn(*replies: Reply | Chunks | None) -> Script:
     """Answer the first request with the first reply, and so on; the last one is repeated."""
     remaining = list(replies)
     return lambda _: remaining.pop(0) if len(remaining) > 1 else remaining[0]

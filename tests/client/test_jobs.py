@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -88,6 +89,36 @@ def test_retrying_a_job_is_never_tried_twice() -> None:
         assert len(server.seen) == 1
         assert client(server).retry_job(JOB_ID).id == JOB_ID
         assert server.seen[-1].body == b""
+
+
+def test_a_retry_sends_its_options() -> None:
+    with serving(in_turn(of_json({"job": JOB}))) as server:
+        client(server).retry_job(JOB_ID, matching="disk full", parallelism=0, datum_tries=5)
+    assert [json.loads(seen.body) for seen in server.seen] == [
+        {"matching": "disk full", "parallelism": 0, "datum_tries": 5}
+    ]
+
+
+def test_controls_are_calls_that_may_be_repeated() -> None:
+    with serving(in_turn(of_json({"job": JOB | {"paused": True}}))) as server:
+        calls = client(server)
+        assert calls.pause_job(JOB_ID).paused
+        calls.resume_job(JOB_ID)
+        calls.scale_job(JOB_ID, 7)
+    assert [(seen.method, seen.path, seen.body) for seen in server.seen] == [
+        ("POST", f"/jobs/{JOB_ID}/pause", b""),
+        ("POST", f"/jobs/{JOB_ID}/resume", b""),
+        ("PUT", f"/jobs/{JOB_ID}/parallelism", b'{"parallelism":7}'),
+    ]
+
+
+def test_deleting_a_job_is_never_tried_twice() -> None:
+    with serving(in_turn(None, Reply(204))) as server:
+        with pytest.raises(Unavailable, match="may have been deleted"):
+            client(server).delete_job(JOB_ID)
+        assert len(server.seen) == 1
+        client(server).delete_job(JOB_ID)
+    assert [(seen.method, seen.path) for seen in server.seen] == [("DELETE", f"/jobs/{JOB_ID}")] * 2
 
 
 def test_waiting_for_a_job_outlives_lost_connections_and_ends_with_the_job() -> None:

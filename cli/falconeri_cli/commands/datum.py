@@ -13,12 +13,7 @@ from falconeri_cli.commands.options import JsonOption
 
 app = typer.Typer(help="Look at single datums.", no_args_is_help=True)
 
-DatumArgument = Annotated[UUID, typer.Argument(metavar="ID", help="As `job describe` shows it.")]
-
-
-@app.callback()
-def _group() -> None:  # pyright: ignore[reportUnusedFunction]
-    """Look at single datums."""
+DatumArgument = Annotated[UUID, typer.Argument(metavar="ID", help="As `job datums` shows it.")]
 
 
 @app.command()
@@ -31,3 +26,16 @@ def describe(datum: DatumArgument, *, as_json: JsonOption = False) -> None:
         jobs.print_json(description)
     else:
         typer.echo(render.datum_description(description))
+
+
+@app.command()
+def attempts(datum: DatumArgument, *, as_json: JsonOption = False) -> None:
+    """Show every ended try at a datum, the first one first."""
+    from falconeri.wire.controls import AttemptsAnswer
+    from falconeri_cli import connection, jobs, tables
+
+    found = connection.find().client().list_attempts(datum)
+    if as_json:
+        jobs.print_json(AttemptsAnswer(found))
+    else:
+        jobs.print_lines(tables.attempt_lines(found))

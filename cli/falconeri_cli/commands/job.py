@@ -1,4 +1,4 @@
-"""`falconeri job …`: submit jobs, look at them, wait for them."""
+"""`falconeri job …`: submit jobs, look at them, wait for them, control them."""
 
 # ruff: noqa: PLC0415  (what a command needs is imported when it runs: --help has to be quick)
 
@@ -8,11 +8,41 @@ from typing import Annotated
 
 import typer
 
-from falconeri_cli.commands.options import JobArgument, JsonOption, SpecArgument
+from falconeri.states import DatumStatus, JobStatus
+from falconeri_cli.commands.options import JobArgument, JsonOption, SpecArgument, YesOption
 
-app = typer.Typer(help="Submit jobs, look at them, wait for them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Submit jobs, look at them, wait for them, control them.", no_args_is_help=True
+)
 
 WaitOption = Annotated[bool, typer.Option("--wait", help="Wait for its end, as `job wait` does.")]
+JobStatusOption = Annotated[JobStatus | None, typer.Option("--status", help="Only these.")]
+DatumStatusOption = Annotated[DatumStatus | None, typer.Option("--status", help="Only these.")]
+PrefixOption = Annotated[
+    str | None,
+    typer.Option(
+        "--name", metavar="PREFIX", help="Only those whose name begins so, as a pipeline's does."
+    ),
+]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="At most so many; all if absent.")
+]
+MatchingOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT", help="Only the datums whose latest failure has this in its message."
+    ),
+]
+ParallelismOption = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Workers at once; as before if absent.")
+]
+TriesOption = Annotated[
+    int | None,
+    typer.Option("--tries", min=1, metavar="N", help="Of each datum; as before if absent."),
+]
+WorkersArgument = Annotated[
+    int, typer.Argument(min=0, metavar="N", help="Workers at once; with 0 the datums wait.")
+]
 
 
 @app.command()
@@ -34,12 +64,19 @@ def run(spec: SpecArgument, *, wait: WaitOption = False, as_json: JsonOption = F
 
 
 @app.command("list")
-def list_jobs(*, as_json: JsonOption = False) -> None:
-    """List all jobs, the newest first."""
+def list_jobs(
+    *,
+    status: JobStatusOption = None,
+    name: PrefixOption = None,
+    limit: LimitOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List jobs, the newest first."""
     from falconeri.wire.records import JobsAnswer
     from falconeri_cli import connection, jobs, render
 
-    found = connection.find().client().list_jobs()
+    client = connection.find().client()
+    found = list(client.iter_jobs(status=status, name=name, limit=limit))
     if as_json:
         jobs.print_json(JobsAnswer(found))
     else:
@@ -52,12 +89,45 @@ def describe(job: JobArgument, *, as_json: JsonOption = False) -> None:
     from falconeri_cli import connection, jobs, render
 
     client = connection.find().client()
-    job_id = jobs.as_uuid(job) or client.find_job(job).id
-    description = client.describe_job(job_id)
+    description = client.describe_job(jobs.find_id(client, job))
     if as_json:
         jobs.print_json(description)
     else:
         typer.echo(render.job_description(description))
+
+
+@app.command()
+def datums(
+    job: JobArgument, *, status: DatumStatusOption = None, as_json: JsonOption = False
+) -> None:
+    """List a job's datums in their order.
+
+    With --json, each is an object on a line of its own.
+    """
+    from falconeri_cli import connection, jobs, tables
+
+    client = connection.find().client()
+    found = client.iter_datums(jobs.find_id(client, job), status=status)
+    if as_json:
+        jobs.print_json_lines(found)
+    else:
+        jobs.print_lines(tables.datum_lines(found))
+
+
+@app.command()
+def outputs(job: JobArgument, *, as_json: JsonOption = False) -> None:
+    """List the files that a job has written or is writing.
+
+    With --json, each is an object on a line of its own. The exit code is 0 only if all were listed.
+    """
+    from falconeri_cli import connection, jobs, tables
+
+    client = connection.find().client()
+    found = client.iter_outputs(jobs.find_id(client, job))
+    if as_json:
+        jobs.print_json_lines(found)
+    else:
+        jobs.print_lines(tables.output_lines(found))
 
 
 @app.command()
@@ -70,18 +140,88 @@ def wait(job: JobArgument, *, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def retry(job: JobArgument) -> None:
-    """Run the failed datums of an ended job again, as a new job, and print its name."""
+def pause(job: JobArgument, *, as_json: JsonOption = False) -> None:
+    """Begin no more datums of a job for now; those that run go on."""
     from falconeri_cli import connection, jobs
 
     client = connection.find().client()
-    typer.echo(client.retry_job(jobs.find_job(client, job).id).job_name)
+    jobs.print_job(client.pause_job(jobs.find_id(client, job)), as_json=as_json)
 
 
 @app.command()
-def cancel(job: JobArgument) -> None:
+def resume(job: JobArgument, *, as_json: JsonOption = False) -> None:
+    """Let a paused job go on, and print its status."""
+    from falconeri_cli import connection, jobs
+
+    client = connection.find().client()
+    jobs.print_job(client.resume_job(jobs.find_id(client, job)), as_json=as_json)
+
+
+@app.command()
+def scale(job: JobArgument, workers: WorkersArgument, *, as_json: JsonOption = False) -> None:
+    """Change how many workers a running job has, and print its status."""
+    from falconeri_cli import connection, jobs
+
+    client = connection.find().client()
+    scaled = client.scale_job(jobs.find_id(client, job), workers)
+    jobs.print_job(scaled, as_json=as_json)
+
+
+@app.command()
+def retry(
+    job: JobArgument,
+    *,
+    matching: MatchingOption = None,
+    parallelism: ParallelismOption = None,
+    tries: TriesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run what an ended job did not finish, as a new job.
+
+    Prints the new job's name.
+    """
+    from falconeri.wire.records import JobAnswer
+    from falconeri_cli import connection, jobs
+
+    client = connection.find().client()
+    new = client.retry_job(
+        jobs.find_id(client, job), matching=matching, parallelism=parallelism, datum_tries=tries
+    )
+    if as_json:
+        jobs.print_json(JobAnswer(new))
+    else:
+        typer.echo(new.job_name)
+
+
+@app.command()
+def cancel(job: JobArgument, *, as_json: JsonOption = False) -> None:
     """Stop a job and print its status; what its datums have written so far stays."""
     from falconeri_cli import connection, jobs
 
     client = connection.find().client()
-    typer.echo(str(client.cancel_job(jobs.find_job(client, job).id).status))
+    jobs.print_job(client.cancel_job(jobs.find_id(client, job)), as_json=as_json)
+
+
+@app.command()
+def delete(job: JobArgument, *, yes: YesOption = False, as_json: JsonOption = False) -> None:
+    """Delete an ended job; the files it has written stay.
+
+    All that is known of it goes: its datums, their attempts, the list of its files. Asks before,
+    and refuses where there is no terminal to ask at, unless --yes is given.
+    """
+    from falconeri.wire.records import JobAnswer
+    from falconeri_cli import asking, connection, jobs
+
+    if not yes:
+        asking.require_terminal()
+    client = connection.find().client()
+    doomed = jobs.find_job(client, job)
+    if not yes:
+        asking.require_yes(
+            f"Delete {doomed.job_name} ({doomed.status}) and all that is known of it?"
+        )
+    client.delete_job(doomed.id)
+    if as_json:
+        jobs.print_json(JobAnswer(doomed))
+    else:
+        typer.echo("deleted")

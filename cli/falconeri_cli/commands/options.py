@@ -15,3 +15,4 @@ WorkersOption = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Workers at once; as many as there are CPUs if absent."),
 ]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]

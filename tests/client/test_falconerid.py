@@ -1,0 +1,202 @@
+"""Each call of people against a real falconerid; what an answer means is tested in tests/server."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+
+from falconeri.client.jobs import JobsClient
+from falconeri.client.retry import BRIEF
+from falconeri.client.transport import Transport
+from falconeri.client.work import WorkClient
+from falconeri.errors import DatumNotFound, InvalidInput, JobNotFound, JobRunning, Unavailable
+from falconeri.states import AttemptOutcome, DatumStatus, FailureClass, JobStatus
+from falconeri.wire.records import Job
+from falconeri.wire.spec import PipelineSpec
+from falconeri.wire.work import (
+    Claim,
+    Completion,
+    NewOutput,
+    NewOutputs,
+    Report,
+    WorkerIdentity,
+)
+from tests.server.conftest import spec
+from tests.server.falconerid import PASSWORD, Falconerid, fresh_database, running
+
+DONE = Report(outcome=AttemptOutcome.DONE)
+FAILED = Report(
+    outcome=AttemptOutcome.ERROR,
+    failure_class=FailureClass.COMMAND,
+    error_message="disk full",
+)
+
+
+@pytest.fixture(scope="module")
+def falconerid(tmp_path_factory: pytest.TempPathFactory) -> Generator[Falconerid]:
+    with fresh_database() as url, running(url, tmp_path_factory.mktemp("state")) as server:
+        yield server
+
+
+@pytest.fixture
+def client(falconerid: Falconerid) -> JobsClient:
+    return JobsClient.connect(
+        f"http://127.0.0.1:{falconerid.port}/",
+        PASSWORD,
+        wait_url=f"http://127.0.0.1:{falconerid.wait_port}/",
+    )
+
+
+@pytest.fixture
+def worker(falconerid: Falconerid) -> WorkClient:
+    url = f"http://127.0.0.1:{falconerid.port}/"
+    return WorkClient(Transport(url, PASSWORD, timeout_s=30.0, retries=BRIEF))
+
+
+def make_job(client: JobsClient, folder: Path, datums: int = 1, **fields: Any) -> Job:  # noqa: ANN401
+    return client.create_job(msgspec.convert(spec(folder, datums) | fields, PipelineSpec))
+
+
+def finish(worker: WorkClient, job: Job, report: Report) -> Claim:
+    """Claim a datum, announce one file for it if it succeeds, and end it."""
+    claim = worker.claim(job.id, WorkerIdentity("pod-a", "node-a")).claim
+    assert claim is not None
+    if report.outcome is AttemptOutcome.DONE:
+        files = [NewOutput(uri=f"{job.egress_uri}{claim.datum_id}")]
+        worker.register_outputs(claim.datum_id, NewOutputs("pod-a", files, claim.attempt))
+    completion = Completion("pod-a", claim.attempt, report, claim_next=False)
+    worker.complete(claim.datum_id, completion)
+    return claim
+
+
+def test_job_is_paused_scaled_and_resumed(client: JobsClient, tmp_path: Path) -> None:
+    job = make_job(client, tmp_path)
+
+    assert client.pause_job(job.id).paused
+    assert client.scale_job(job.id, 0).id == job.id
+    assert not client.resume_job(job.id).paused
+    with pytest.raises(InvalidInput):
+        client.scale_job(job.id, -1)
+
+
+def test_ended_job_is_deleted(client: JobsClient, tmp_path: Path) -> None:
+    job = make_job(client, tmp_path)
+    with pytest.raises(JobRunning):
+        client.delete_job(job.id)
+    client.cancel_job(job.id)
+
+    client.delete_job(job.id)
+
+    with pytest.raises(JobNotFound):
+        client.get_job(job.id)
+
+
+def test_only_matching_failures_are_retried(
+    client: JobsClient, worker: WorkClient, tmp_path: Path
+) -> None:
+    job = make_job(client, tmp_path, 2, datum_tries=1)
+    finish(worker, job, FAILED)
+    client.cancel_job(job.id)
+
+    some = client.retry_job(job.id, matching="full", parallelism=3, datum_tries=4)
+    all_of_it = client.retry_job(job.id)
+
+    assert client.job_progress(some.id).total == 1
+    [datum] = client.iter_datums(some.id)
+    assert datum.maximum_allowed_run_count == 4
+    assert client.job_progress(all_of_it.id).total == 2
+
+
+def test_jobs_are_found_by_status_and_beginning_of_the_name(
+    client: JobsClient, tmp_path: Path
+) -> None:
+    name = f"list-{uuid.uuid4().hex[:12]}"
+    first, second, third = (make_job(client, tmp_path, pipeline={"name": name}) for _ in range(3))
+    client.cancel_job(second.id)
+
+    def ids(**filters: Any) -> list[uuid.UUID]:  # noqa: ANN401
+        return [job.id for job in client.iter_jobs(name=name, **filters)]
+
+    assert ids() == [third.id, second.id, first.id]
+    assert ids(status=JobStatus.CANCELED) == [second.id]
+    assert ids(limit=2) == [third.id, second.id]
+
+
+def test_all_pages_of_datums_are_gone_through(
+    client: JobsClient, worker: WorkClient, tmp_path: Path
+) -> None:
+    job = make_job(client, tmp_path, 1001)
+    claim = finish(worker, job, DONE)
+
+    datums = list(client.iter_datums(job.id))
+
+    assert len({datum.id for datum in datums}) == 1001
+    [done] = client.iter_datums(job.id, status=DatumStatus.DONE)
+    assert done.id == claim.datum_id
+
+
+def test_attempts_are_the_history_of_a_datum(
+    client: JobsClient, worker: WorkClient, tmp_path: Path
+) -> None:
+    job = make_job(client, tmp_path, datum_tries=2)
+    datum_id = finish(worker, job, FAILED).datum_id
+    finish(worker, job, DONE)
+
+    first, second = client.list_attempts(datum_id)
+
+    assert (first.failure_class, first.error_message) == (FailureClass.COMMAND, "disk full")
+    assert (second.outcome, second.final, second.node_name) == (AttemptOutcome.DONE, True, "node-a")
+    with pytest.raises(DatumNotFound):
+        client.list_attempts(uuid.uuid4())
+
+
+def test_outputs_are_the_manifest(client: JobsClient, worker: WorkClient, tmp_path: Path) -> None:
+    job = make_job(client, tmp_path, 3)
+    claims = [finish(worker, job, DONE) for _ in range(2)]
+
+    files = list(client.iter_outputs(job.id))
+
+    assert [file.datum_id for file in files] == [claim.datum_id for claim in claims]
+    with pytest.raises(JobNotFound):
+        list(client.iter_outputs(uuid.uuid4()))
+
+
+SECOND_PAGE_FAILS = b"""
+alter function falconeri.list_outputs(uuid, uuid, integer) rename to list_outputs_as_it_was;
+create function falconeri.list_outputs(p_job_id uuid, p_after uuid, p_limit integer) returns table (
+  id uuid, created_at timestamptz, updated_at timestamptz, status falconeri.output_status,
+  job_id uuid, datum_id uuid, uri text, size_bytes bigint, checksum text
+)
+language plpgsql as $$
+begin
+  if p_after is not null then
+    raise exception 'the database broke down';
+  end if;
+  return query select * from falconeri.list_outputs_as_it_was(p_job_id, p_after, p_limit);
+end
+$$
+"""
+
+
+def test_outputs_that_falconerid_cannot_read_on_are_an_error_and_no_short_list(
+    falconerid: Falconerid, client: JobsClient, worker: WorkClient, tmp_path: Path
+) -> None:
+    job = make_job(client, tmp_path)
+    finish(worker, job, DONE)
+    with psycopg.connect(falconerid.database_url, autocommit=True) as conn:
+        conn.execute(SECOND_PAGE_FAILS)
+        files = client.iter_outputs(job.id)
+
+        assert next(files).job_id == job.id
+        with pytest.raises(Unavailable, match="cut off"):
+            next(files)
+
+        conn.execute(b"drop function falconeri.list_outputs")
+        conn.execute(b"alter function falconeri.list_outputs_as_it_was rename to list_outputs")
+    assert len(list(client.iter_outputs(job.id))) == 1
