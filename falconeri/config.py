@@ -17,6 +17,9 @@ from falconeri.errors import InvalidArgument
 PASSWORD_FILE = "/etc/falconeri/secrets/POSTGRES_PASSWORD"  # noqa: S105 - a place, not a secret
 """Where a pod finds its password, as the original mounts it."""
 
+MAX_PROCESSES = 64
+"""Each has ten connections to the database."""
+
 ClusterKind = Literal["local"]
 """What can run workers; Kubernetes is not among them yet."""
 
@@ -52,6 +55,10 @@ class ServerConfig:
     """FALCONERI_LOCAL_SLOTS: worker processes of the local cluster, over all jobs."""
     job_retention_s: int | None
     """FALCONERI_JOB_RETENTION: how long ended jobs are kept; None: for ever."""
+    request_limit_s: int
+    """FALCONERI_REQUEST_TIMEOUT: how long a request may take to arrive."""
+    processes: int
+    """FALCONERI_PROCESSES: of `serve`, sharing both ports."""
     log_level: str
     """FALCONERI_LOG: debug, info, warning or error."""
 
@@ -78,6 +85,8 @@ class ServerConfig:
             max_datums=_number(environ, "FALCONERI_MAX_DATUMS", 10_000_000, most=2**31 - 1),
             local_slots=_number(environ, "FALCONERI_LOCAL_SLOTS", os.cpu_count() or 1),
             job_retention_s=_retention_s(environ),
+            request_limit_s=_request_limit_s(environ),
+            processes=_number(environ, "FALCONERI_PROCESSES", 1, most=MAX_PROCESSES),
             log_level=environ.get("FALCONERI_LOG", "info"),
         )
 
@@ -93,6 +102,17 @@ def _number(environ: Mapping[str, str], name: str, default: int, *, most: int = 
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= most:
         raise InvalidArgument(f"{name} is not a number from 1 to {most}", detail=repr(text))
     return int(text)
+
+
+def _request_limit_s(environ: Mapping[str, str]) -> int:
+    text = environ.get("FALCONERI_REQUEST_TIMEOUT") or "1m"
+    try:
+        seconds = parse_duration_s(text, name="FALCONERI_REQUEST_TIMEOUT")
+    except ValueError as ex:
+        raise InvalidArgument(str(ex)) from ex
+    if seconds == 0:
+        raise InvalidArgument("FALCONERI_REQUEST_TIMEOUT would refuse all", detail=repr(text))
+    return seconds
 
 
 def _retention_s(environ: Mapping[str, str]) -> int | None:

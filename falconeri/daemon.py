@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from falconeri import __version__, log
-from falconeri.config import ServerConfig
+from falconeri.config import MAX_PROCESSES, ServerConfig
 from falconeri.errors import FalconeriError, Unavailable
 
 # Imports are made when a command needs them: `serve` starts without what only `tasks` uses.
@@ -43,9 +44,22 @@ def root(
 
 
 @app.command()
-def serve() -> None:
+def serve(
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MAX_PROCESSES,
+            help="How many processes share both ports. [default: FALCONERI_PROCESSES, or 1]",
+        ),
+    ] = None,
+) -> None:
     """Answer the REST API until stopped."""
-    _run("falconerid serve", _serve)
+
+    def run(config: ServerConfig) -> None:
+        _serve(config if processes is None else replace(config, processes=processes))
+
+    _run("falconerid serve", run)
 
 
 @app.command()
@@ -75,7 +89,13 @@ def _serve(config: ServerConfig) -> None:
     from falconeri.server.serve import serve as run
 
     _require_schema(config)
-    run(config, secret_reader(config))
+    read_secret = secret_reader(config)
+    if config.processes == 1:
+        run(config, read_secret)
+        return
+    from falconeri.server.processes import serve_by
+
+    serve_by(config.processes, lambda on_ready: run(config, read_secret, on_ready=on_ready))
 
 
 def _tasks(config: ServerConfig) -> None:

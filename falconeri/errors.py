@@ -25,6 +25,7 @@
     │   ├── ObjectNotFound      422          the input isn't there
     │   ├── StorageDenied       422
     │   └── TransferFailed
+    ├── TookTooLong             504          the database had its time and did not answer
     └── Unavailable             503          the database or falconerid is away: try again
 
 `falconeri.db` turns an SQLSTATE into one of these, `falconeri.server` turns one of these into a
@@ -266,6 +267,15 @@ class Unavailable(FalconeriError):
     code = "unavailable"
     http_status = 503
     default_message = "temporarily unavailable"
+
+
+class TookTooLong(FalconeriError):
+    """The database did not answer within the time that such a request has."""
+
+    code = "took_too_long"
+    http_status = 504
+    default_message = "the request took too long"
+    default_hint = "ask for less, or try again when there is less to do"
 
 
 def _tree(root: type[FalconeriError]) -> list[type[FalconeriError]]:

@@ -11,7 +11,11 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TextIO
 
 LEVELS = {
@@ -26,6 +30,7 @@ OURS = ("falconeri", "falconeri_worker", "falconeri_cli")
 """The loggers that the level is for; other libraries speak from `warning` on."""
 
 _FIELDS = "falconeri_fields"
+_SHARED: ContextVar[Mapping[str, object]] = ContextVar("_SHARED", default=MappingProxyType({}))
 _PLAIN = re.compile(r"[^\s\"=\x00-\x1f\x7f]+")
 
 
@@ -64,7 +69,7 @@ class Logger:
         self, level: int, event: str, fields: dict[str, object], *, trace: bool = False
     ) -> None:
         if self._logger.isEnabledFor(level):
-            extra = {_FIELDS: self._bound | fields}
+            extra = {_FIELDS: dict(_SHARED.get()) | self._bound | fields}
             # The event is not a format: a `%` in it is a `%`.
             self._logger.log(level, "%s", event, extra=extra, exc_info=trace)
 
@@ -72,6 +77,16 @@ class Logger:
 def get_logger(name: str) -> Logger:
     """Return the logger of a module (`__name__`)."""
     return Logger(logging.getLogger(name), {})
+
+
+@contextmanager
+def shared_fields(**fields: object) -> Generator[None]:
+    """Add these fields to each of our lines that this thread or task logs inside the block."""
+    token = _SHARED.set(dict(_SHARED.get()) | fields)
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
 
 
 def setup(program: str, level: str = "info", *, stream: TextIO | None = None) -> None:

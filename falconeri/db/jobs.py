@@ -46,6 +46,14 @@ class OverdueJob(Struct, frozen=True):
     timeout_s: int
 
 
+class WorkCounts(Struct, frozen=True):
+    """What all running jobs have before them."""
+
+    running_jobs: int
+    ready_datums: int
+    running_datums: int
+
+
 def create_job(
     conn: Connection,
     *,
@@ -232,6 +240,13 @@ def list_overdue_jobs(conn: Connection) -> list[OverdueJob]:
     """The running jobs whose `job_timeout` is over."""
     with conn.cursor(row_factory=record(OverdueJob)) as cursor:
         return cursor.execute("select * from falconeri.list_overdue_jobs()").fetchall()
+
+
+def count_work(conn: Connection) -> WorkCounts:
+    """What all running jobs have before them; the cost doesn't depend on how many datums."""
+    with conn.cursor(row_factory=record(WorkCounts)) as cursor:
+        cursor.execute("select * from falconeri.count_work()")
+        return cast("WorkCounts", cursor.fetchone())
 
 
 def sample_progress(conn: Connection) -> int:

@@ -13,10 +13,18 @@ import psycopg
 from psycopg import errors as pg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from falconeri.errors import BY_SQLSTATE, FalconeriError, InvalidInput, Unavailable
+from falconeri.errors import (
+    BY_SQLSTATE,
+    FalconeriError,
+    InvalidInput,
+    TookTooLong,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+_OPTIONS = "-c timezone=UTC"
 
 CONNECTION_SETTINGS: dict[str, Any] = {
     # A database that vanished without a word is noticed in half a minute, not in two hours.
@@ -25,7 +33,7 @@ CONNECTION_SETTINGS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20000,
     "connect_timeout": 5,
-    "options": "-c timezone=UTC",
+    "options": _OPTIONS,
 }
 
 POOL_SETTINGS: dict[str, Any] = {
@@ -36,6 +44,14 @@ POOL_SETTINGS: dict[str, Any] = {
 }
 
 
+STATEMENT_LIMIT_S = 60.0
+"""Of what answers a request. Nothing that our functions do for one comes near it, so that who waits
+longer waits for a lock, and should let go of its thread: clients give up after a minute."""
+
+READING_LIMIT_S = 15.0
+"""Of lists for people: longer than any page of ten million datums took, and than a person waits."""
+
+
 class Database:
     """A pool of connections in autocommit mode: each call of a function is a transaction.
 
@@ -44,9 +60,23 @@ class Database:
         size: Connections, all opened at once. As many as there are threads that use them: more
             threads than connections was the one disastrous setting of all that were measured.
         name: What operators see in pg_stat_activity.
+        statement_limit_s: Of each statement; None: there is no limit.
+        reading_limit_s: Of each statement of a `reading`.
     """
 
-    def __init__(self, url: str, *, size: int, name: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int,
+        name: str,
+        statement_limit_s: float | None = None,
+        reading_limit_s: float = READING_LIMIT_S,
+    ) -> None:
+        self._reading_limit_s = reading_limit_s
+        # As an option of the session it costs no statement of its own.
+        limit_ms = round((statement_limit_s or 0) * 1000)
+        options = f"{_OPTIONS} -c statement_timeout={limit_ms}"
         self._pool = ConnectionPool(
             url,
             min_size=size,
@@ -55,7 +85,12 @@ class Database:
             **POOL_SETTINGS,
             # Without this check each connection pays one error after a restart of the database.
             check=ConnectionPool[psycopg.Connection].check_connection,
-            kwargs={**CONNECTION_SETTINGS, "autocommit": True, "application_name": name},
+            kwargs={
+                **CONNECTION_SETTINGS,
+                "options": options,
+                "autocommit": True,
+                "application_name": name,
+            },
             open=True,
         )
 
@@ -65,6 +100,7 @@ class Database:
 
         Raises:
             Unavailable: No connection, or it was lost.
+            TookTooLong: A statement reached its time limit.
             FalconeriError: What a function of `sql/` raised.
         """
         try:
@@ -76,10 +112,44 @@ class Database:
             raise translated(ex) from ex
 
     @contextmanager
-    def transaction(self) -> Generator[psycopg.Connection]:
-        """Lend a connection within one transaction, rolled back by any exception."""
-        with self.connection() as conn, conn.transaction():
+    def reading(self) -> Generator[psycopg.Connection]:
+        """Lend a connection for lists, whose statements end early if they take long.
+
+        Raises:
+            Unavailable, TookTooLong, FalconeriError: See `connection`.
+        """
+        with self.connection() as conn, self._limited(conn, self._reading_limit_s):
             yield conn
+
+    @contextmanager
+    def unlimited(self) -> Generator[psycopg.Connection]:
+        """Lend a connection for what may take as long as it takes: making a job of any size.
+
+        Raises:
+            Unavailable, FalconeriError: See `connection`.
+        """
+        with self.connection() as conn, self._limited(conn, 0):
+            yield conn
+
+    @contextmanager
+    def transaction(self) -> Generator[psycopg.Connection]:
+        """Lend an unlimited connection within one transaction, rolled back by any exception."""
+        with self.unlimited() as conn, conn.transaction():
+            yield conn
+
+    def stats(self) -> dict[str, int]:
+        """How the pool is: `pool_size`, `pool_available`, `requests_waiting` and others."""
+        return dict(self._pool.get_stats())
+
+    @contextmanager
+    def _limited(self, conn: psycopg.Connection, limit_s: float) -> Generator[None]:
+        limit = f"{round(limit_s * 1000)}ms"
+        conn.execute("select set_config('statement_timeout', %s, false)", (limit,))
+        try:
+            yield
+        finally:
+            if not conn.closed and not conn.broken:
+                conn.execute("reset statement_timeout")
 
     def close(self) -> None:
         """Close all connections."""
@@ -97,6 +167,8 @@ def translated(error: psycopg.Error) -> FalconeriError:
     # Too long for an index, or too deep: the caller's data, although libpq calls it operational.
     if isinstance(error, (pg.DataError, pg.CheckViolation, pg.ProgramLimitExceeded)):
         return InvalidInput(detail=error.diag.message_primary or str(error))
+    if isinstance(error, pg.QueryCanceled):
+        return TookTooLong()
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
         return Unavailable("the database can't be reached", hint="try again")
     return FalconeriError("database error", detail=f"{error.sqlstate}: {error}")

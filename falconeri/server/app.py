@@ -10,11 +10,17 @@ import falcon
 from falconeri.errors import FalconeriError
 from falconeri.server import controls, datums, exchange, jobs, listings, meta, work
 from falconeri.server.auth import Authenticator
+from falconeri.server.edge import Wsgi, around_wsgi, at_end
+from falconeri.server.metrics import Metrics
+from falconeri.server.operation import operation_of
 from falconeri.server.services import Services
+from falconeri.server.slots import Slots
 
 ROUTES: tuple[tuple[str, Callable[[Services], object]], ...] = (
     ("/version", meta.Version),
     ("/healthz", meta.Health),
+    ("/readyz", meta.Ready),
+    ("/metrics", meta.MetricsText),
     ("/api-docs", meta.ApiDocs),
     ("/api-docs/openapi.json", meta.OpenApi),
     ("/jobs", jobs.Jobs),
@@ -59,16 +65,54 @@ class _Authentication:
         exchange.admit(self._authenticator, req, resource, params)
 
 
-def make_app(services: Services) -> falcon.App[falcon.Request, falcon.Response]:
+class _Measuring:
+    """Counts all requests, also those of paths that there aren't."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Begin to measure; the end is when the whole answer is sent."""
+        begun = self._metrics.begin(req.method)
+
+        def end() -> None:
+            self._metrics.end(begun, req.uri_template, resp.status_code)
+
+        at_end(req.env).callback(end)
+
+
+class _Lists:
+    """Keeps those who read lists from taking all threads; after authentication."""
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
+
+    def process_resource(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, params: dict[str, Any]
+    ) -> None:
+        """Take a slot, if one is needed, until the whole answer is sent."""
+        del resp, params
+        declared = operation_of(resource, req.method)
+        if declared is not None and declared.reads_lists:
+            at_end(req.env).enter_context(self._slots.slot())
+
+
+def make_app(services: Services) -> Wsgi:
     """The WSGI application."""
-    app = falcon.App(middleware=[_Authentication(services.authenticator)])
+    app = falcon.App(
+        middleware=[
+            _Measuring(services.metrics),
+            _Authentication(services.authenticator),
+            _Lists(services.lists),
+        ]
+    )
     app.req_options.strip_url_path_trailing_slash = False
     app.add_error_handler(Exception, _on_defect)
     app.add_error_handler(falcon.HTTPError, _on_http_error)
     app.add_error_handler(FalconeriError, _on_error)
     for path, resource in ROUTES:
         app.add_route(path, _with_head(resource(services)))
-    return app
+    return around_wsgi(app)
 
 
 def _with_head(resource: Any) -> object:  # noqa: ANN401 - any resource
@@ -79,9 +123,12 @@ def _with_head(resource: Any) -> object:  # noqa: ANN401 - any resource
 
 
 def _on_error(
-    _req: falcon.Request, resp: falcon.Response, error: FalconeriError, _params: dict[str, Any]
+    req: falcon.Request, resp: falcon.Response, error: FalconeriError, _params: dict[str, Any]
 ) -> None:
-    exchange.send_error(resp, error)
+    if error.code == FalconeriError.code:
+        exchange.send_defect(req, resp)
+    else:
+        exchange.send_error(resp, error)
 
 
 def _on_http_error(

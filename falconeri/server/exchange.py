@@ -19,6 +19,7 @@ from falconeri.errors import (
     BadRequest,
     FalconeriError,
     InvalidArgument,
+    TookTooLong,
     Unauthorized,
     Unavailable,
 )
@@ -146,10 +147,22 @@ def admit(
     declared = operation_of(resource, req.method)
     if declared is None or declared.access is Access.PUBLIC:
         return
-    who = authenticator.caller(req.auth)
-    who.require(declared.access)
-    if who.job_id is not None and "job_id" in params:
-        who.require_job(parse_uuid(params["job_id"], "job_id"))
+    try:
+        who = authenticator.caller(req.auth)
+        who.require(declared.access)
+        if who.job_id is not None and "job_id" in params:
+            who.require_job(parse_uuid(params["job_id"], "job_id"))
+    except FalconeriError as ex:
+        # What was given as credentials is in neither the reason nor the path.
+        log.warning(
+            "auth_failed",
+            method=req.method,
+            path=req.path,
+            peer=req.remote_addr,
+            status=ex.http_status,
+            reason=ex.message,
+        )
+        raise
     req.context.caller = who
 
 
@@ -160,7 +173,7 @@ def caller(req: falcon.Request | falcon.asgi.Request) -> Caller:
 
 
 def send_error(resp: falcon.Response | falcon.asgi.Response, error: FalconeriError) -> None:
-    """Answer with an error of ours."""
+    """Answer with an error of ours; to be logged by the caller if it is a defect."""
     resp.status = falcon.code_to_http_status(error.http_status)
     answer(
         resp,
@@ -168,7 +181,7 @@ def send_error(resp: falcon.Response | falcon.asgi.Response, error: FalconeriErr
     )
     if isinstance(error, Unauthorized):
         resp.set_header("WWW-Authenticate", 'Basic realm="falconeri"')
-    if isinstance(error, Unavailable):
+    if isinstance(error, (Unavailable, TookTooLong)):
         resp.set_header("Retry-After", "2")
 
 

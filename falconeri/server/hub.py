@@ -79,6 +79,10 @@ class Hub:
         self._wake = asyncio.Event()
         self._closing = False
 
+    def count(self) -> int:
+        """How many wait; from any thread, and then not to the last one."""
+        return sum(len(room.workers) + len(room.watchers) for room in list(self._rooms.values()))
+
     async def run(self) -> None:
         """Serve until cancelled."""
         async with asyncio.TaskGroup() as group:

@@ -91,6 +91,7 @@ class Jobs(JobResource):
             exchange.LIMIT,
             Query("after", UUID, "The last job of the page before."),
         ),
+        reads_lists=True,
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Find the job named by `job_name`, or list a page of jobs, newest first."""
@@ -98,7 +99,7 @@ class Jobs(JobResource):
             self._answer_named(req, resp)
             return
         limit = exchange.limit(req)
-        with self._services.db.connection() as conn:
+        with self._services.db.reading() as conn:
             found = db_jobs.list_jobs(
                 conn,
                 status=exchange.choice(req, "status", JobStatus),
@@ -121,11 +122,11 @@ class Jobs(JobResource):
 class JobList(JobResource):
     """`/jobs/list`."""
 
-    @operation(Access.READ, answers=JobsAnswer)
+    @operation(Access.READ, answers=JobsAnswer, reads_lists=True)
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """All jobs, newest first. `/jobs` lists them by the page."""
         del req
-        with self._services.db.connection() as conn:
+        with self._services.db.reading() as conn:
             found = db_jobs.list_jobs(conn, status=None, name=None, after=None, limit=None)
         exchange.answer(resp, JobsAnswer(jobs=found))
 
@@ -152,12 +153,12 @@ class Job(JobResource):
 class JobDescribe(JobResource):
     """`/jobs/{job_id}/describe`."""
 
-    @operation(Access.READ, JobNotFound, answers=JobDescription)
+    @operation(Access.READ, JobNotFound, answers=JobDescription, reads_lists=True)
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """The job, its counts, what runs and what failed."""
         del req
         key = exchange.parse_uuid(job_id, "job_id")
-        with self._services.db.connection() as conn:
+        with self._services.db.reading() as conn:
             description = JobDescription(
                 job=db_jobs.describe_job(conn, job_id=key),
                 datum_status_counts=_counts(db_jobs.job_progress(conn, job_id=key)),

@@ -35,12 +35,13 @@ class JobDatums(JobResource):
             exchange.LIMIT,
             Query("after", UUID, "The last datum of the page before."),
         ),
+        reads_lists=True,
     )
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """A page of the job's datums with their states, in their order."""
         key = exchange.parse_uuid(job_id, "job_id")
         limit = exchange.limit(req)
-        with self._services.db.connection() as conn:
+        with self._services.db.reading() as conn:
             found = db_datums.list_datums(
                 conn,
                 job_id=key,
@@ -55,24 +56,30 @@ class JobDatums(JobResource):
 class DatumAttempts(JobResource):
     """`/datums/{datum_id}/attempts`."""
 
-    @operation(Access.READ, DatumNotFound, answers=AttemptsAnswer)
+    @operation(Access.READ, DatumNotFound, answers=AttemptsAnswer, reads_lists=True)
     def on_get(self, req: falcon.Request, resp: falcon.Response, datum_id: str) -> None:
         """Every ended try at a datum, the first one first."""
         del req
         key = exchange.parse_uuid(datum_id, "datum_id")
-        with self._services.db.connection() as conn:
+        with self._services.db.reading() as conn:
             exchange.answer(resp, AttemptsAnswer(db_datums.list_attempts(conn, datum_id=key)))
 
 
 class JobOutputs(JobResource):
     """`/jobs/{job_id}/outputs`."""
 
-    @operation(Access.READ, JobNotFound, answers=OutputFile, media_type=exchange.JSON_LINES)
+    @operation(
+        Access.READ,
+        JobNotFound,
+        answers=OutputFile,
+        media_type=exchange.JSON_LINES,
+        reads_lists=True,
+    )
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """The manifest: a JSON object a line for each file that the job's datums have written."""
         del req
         key = exchange.parse_uuid(job_id, "job_id")
-        with self._services.db.connection() as conn:
+        with self._services.db.reading() as conn:
             db_jobs.job_progress(conn, job_id=key)  # a missing job is an error, not an empty list
         resp.content_type = exchange.JSON_LINES
         resp.stream = self._lines(key)
@@ -81,7 +88,7 @@ class JobOutputs(JobResource):
         """A page a chunk. An error on the way breaks the connection: a client sees the cut."""
         after: UUID | None = None
         while True:
-            with self._services.db.connection() as conn:
+            with self._services.db.reading() as conn:
                 page = db_outputs.list_outputs(
                     conn, job_id=job_id, after=after, limit=MANIFEST_PAGE
                 )

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import falcon
 
 from falconeri import __version__
+from falconeri.errors import Unavailable
 from falconeri.server import exchange
+from falconeri.server.metrics import CONTENT_TYPE
 from falconeri.server.operation import Access, operation
 from falconeri.wire.records import Health as HealthAnswer
 
@@ -40,6 +42,27 @@ class Health(_Meta):
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Whether this process answers requests; says nothing about the database."""
         exchange.answer(resp, HealthAnswer(status="ok"))
+
+
+class Ready(_Meta):
+    """`/readyz`."""
+
+    @operation(Access.PUBLIC, answers=HealthAnswer)
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        """Whether requests can be served: the database answers and has this version's schema."""
+        if refusal := self._services.readiness.refusal():
+            raise Unavailable("not ready", detail=refusal)
+        exchange.answer(resp, HealthAnswer(status="ok"))
+
+
+class MetricsText(_Meta):
+    """`/metrics`."""
+
+    @operation(Access.READ, answers=str, media_type="text/plain")
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        """What Prometheus scrapes: of this process, and of the work that waits."""
+        resp.data = self._services.metrics.text()
+        resp.content_type = CONTENT_TYPE
 
 
 class OpenApi(_Meta):

@@ -21,6 +21,7 @@ from falconeri.errors import (
     FalconeriError,
     Forbidden,
     InvalidInput,
+    TookTooLong,
     Unauthorized,
     Unavailable,
 )
@@ -175,7 +176,7 @@ def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
             "description": "The answer.",
             "content": _content(operation.answers, operation.media_type, schemas),
         }
-    errors = set(operation.errors) | {BadRequest, Unavailable}
+    errors = set(operation.errors) | {BadRequest, TookTooLong, Unavailable}
     if operation.access is not Access.PUBLIC:
         errors |= {Unauthorized, Forbidden}
     if operation.body is not None or operation.query:

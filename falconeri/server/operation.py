@@ -57,6 +57,8 @@ class Operation:
     """What it may refuse with, beside what every endpoint may."""
     waiting: bool = False
     """It is on the waiting port."""
+    reads_lists: bool = False
+    """It may take long and nobody's work depends on it: few are served at once."""
 
 
 def operation(
@@ -69,6 +71,7 @@ def operation(
     query: tuple[Query, ...] = (),
     headers: tuple[Query, ...] = (),
     waiting: bool = False,
+    reads_lists: bool = False,
 ) -> Callable[[Responder], Responder]:
     """Declare what a responder is; see `Operation`."""
     declared = Operation(
@@ -81,6 +84,7 @@ def operation(
         headers=headers,
         errors=errors,
         waiting=waiting,
+        reads_lists=reads_lists,
     )
 
     def declare(responder: Responder) -> Responder:

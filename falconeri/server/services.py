@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from falconeri.db.pool import Database
 from falconeri.server.auth import Authenticator
+from falconeri.server.metrics import Metrics
+from falconeri.server.readiness import Readiness
+from falconeri.server.slots import Slots
 
 
 @dataclass(frozen=True)
@@ -19,3 +22,7 @@ class Services:
     """A secret of the cluster, for reading the buckets that a spec names."""
     max_datums: int
     """Of one job."""
+    lists: Slots
+    """For what declares `reads_lists`."""
+    readiness: Readiness
+    metrics: Metrics

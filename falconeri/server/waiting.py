@@ -15,10 +15,12 @@ import falcon
 import falcon.asgi
 
 from falconeri.db import jobs as db_jobs
-from falconeri.errors import FalconeriError, InvalidArgument, JobNotFound
+from falconeri.errors import BadRequest, FalconeriError, InvalidArgument, JobNotFound
 from falconeri.server import exchange
 from falconeri.server.auth import Authenticator
+from falconeri.server.edge import around_asgi
 from falconeri.server.hub import EMPTY, Hub
+from falconeri.server.metrics import Metrics
 from falconeri.server.operation import Access, Query, operation
 from falconeri.server.services import Services
 from falconeri.wire import codec
@@ -52,6 +54,39 @@ class _Authentication:
         """Check the credentials, and what they are good for."""
         del resp
         exchange.admit(self._authenticator, req, resource, params)
+
+
+class _Measuring:
+    """As the REST port's, for ASGI; a wait's length says nothing and isn't measured."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def process_request(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Note that it has come."""
+        del resp
+        req.context.begun = self._metrics.begin(req.method)
+
+    async def process_response(
+        self,
+        req: falcon.asgi.Request,
+        resp: falcon.asgi.Response,
+        resource: object,
+        req_succeeded: bool,  # noqa: FBT001 - falcon's signature
+    ) -> None:
+        """Note how it is answered."""
+        del resource, req_succeeded
+        self._metrics.end(req.context.begun, req.uri_template, resp.status_code, timed=False)
+
+
+class _Framing:
+    """Refuses a request whose end two readers could see in two places, as the REST port does."""
+
+    async def process_request(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        """Look at its headers."""
+        if req.get_header("Transfer-Encoding") and req.get_header("Content-Length"):
+            resp.set_header("Connection", "close")
+            raise BadRequest("Content-Length together with Transfer-Encoding")
 
 
 class WorkWait:
@@ -113,7 +148,13 @@ ROUTES: tuple[tuple[str, Callable[[Hub, Services], object]], ...] = (
 
 def make_waiting_app(services: Services, hub: Hub) -> Any:  # noqa: ANN401 - an ASGI callable
     """The ASGI application."""
-    app = falcon.asgi.App(middleware=[_Authentication(services.authenticator)])
+    app = falcon.asgi.App(
+        middleware=[
+            _Measuring(services.metrics),
+            _Framing(),
+            _Authentication(services.authenticator),
+        ]
+    )
     app.add_error_handler(Exception, _on_defect)
     app.add_error_handler(falcon.HTTPError, _on_http_error)
     app.add_error_handler(FalconeriError, _on_error)
@@ -124,7 +165,7 @@ def make_waiting_app(services: Services, hub: Hub) -> Any:  # noqa: ANN401 - an 
         scope[_RECEIVE] = receive
         await app(scope, receive, send)
 
-    return keep_receive
+    return around_asgi(keep_receive)
 
 
 async def _first(req: falcon.asgi.Request, future: asyncio.Future[T], hold_s: float) -> T | None:
@@ -162,12 +203,15 @@ def _hold_s(req: falcon.asgi.Request) -> float:
 
 
 async def _on_error(
-    _req: falcon.asgi.Request,
+    req: falcon.asgi.Request,
     resp: falcon.asgi.Response,
     error: FalconeriError,
     _params: dict[str, Any],
 ) -> None:
-    exchange.send_error(resp, error)
+    if error.code == FalconeriError.code:
+        exchange.send_defect(req, resp)
+    else:
+        exchange.send_error(resp, error)
 
 
 async def _on_http_error(

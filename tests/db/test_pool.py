@@ -12,7 +12,13 @@ from psycopg_pool.base import AttemptWithBackoff
 
 from falconeri.db import datums, jobs
 from falconeri.db.pool import Database
-from falconeri.errors import FalconeriError, InvalidInput, JobNotFound, Unavailable
+from falconeri.errors import (
+    FalconeriError,
+    InvalidInput,
+    JobNotFound,
+    TookTooLong,
+    Unavailable,
+)
 from falconeri.local import Server
 from falconeri.states import AttemptOutcome
 from falconeri.wire.work import Report
@@ -131,6 +137,56 @@ def test_connection_lost_in_the_middle_is_unavailable(db: Database, connect: Con
 
     with pytest.raises(Unavailable):
         lose_the_connection()
+
+
+@pytest.fixture
+def hasty(database_url: str) -> Iterator[Database]:
+    database = Database(
+        database_url, size=1, name="test", statement_limit_s=0.3, reading_limit_s=0.2
+    )
+    yield database
+    database.close()
+
+
+def statement_limit(conn: psycopg.Connection) -> tuple[str] | None:
+    return conn.execute("show statement_timeout").fetchone()
+
+
+def test_statement_that_waits_for_a_lock_ends_in_time(hasty: Database, connect: Connect) -> None:
+    locker = connect()
+    locker.execute("begin")
+    locker.execute("lock table falconeri.jobs in access exclusive mode")
+
+    with pytest.raises(TookTooLong) as caught, hasty.reading() as conn:
+        jobs.list_jobs(conn)
+    with pytest.raises(TookTooLong), hasty.connection() as conn:
+        jobs.list_jobs(conn)
+
+    assert caught.value.http_status == 504
+    locker.execute("rollback")
+    with hasty.connection() as conn:
+        assert jobs.list_jobs(conn) == []
+
+
+def test_each_way_to_lend_a_connection_has_its_limit(hasty: Database) -> None:
+    with hasty.connection() as conn:
+        assert statement_limit(conn) == ("300ms",)
+    with hasty.reading() as conn:
+        assert statement_limit(conn) == ("200ms",)
+    with hasty.unlimited() as conn:
+        assert statement_limit(conn) == ("0",)
+    with hasty.transaction() as conn:
+        assert statement_limit(conn) == ("0",)
+    with hasty.connection() as conn:
+        assert statement_limit(conn) == ("300ms",)
+
+
+def test_limit_is_put_back_after_an_error(hasty: Database) -> None:
+    with pytest.raises(FalconeriError), hasty.transaction() as conn:
+        conn.execute("select nonsense")
+
+    with hasty.connection() as conn:
+        assert statement_limit(conn) == ("300ms",)
 
 
 def test_closed_pool_is_unavailable(database_url: str) -> None:

@@ -22,6 +22,7 @@ import psycopg
 from falconeri.db.migrate import migrate
 from falconeri.local._ports import free_ports
 from tests.plugins.embedded import URL_VARIABLE
+from tests.processes import wait_until
 
 PASSWORD = "the-admin's:password"
 
@@ -43,6 +44,11 @@ class Falconerid:
     port: int
     wait_port: int
     database_url: str
+    log: Path
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The lines that it has logged of this."""
+        return events(self.log, name)
 
     def call(
         self,
@@ -98,8 +104,11 @@ def fresh_database() -> Generator[str]:
 
 
 @contextmanager
-def running(database_url: str, state: Path, **settings: str) -> Generator[Falconerid]:
+def running(
+    database_url: str, state: Path, *options: str, **settings: str
+) -> Generator[Falconerid]:
     """`falconerid serve` on free ports, ready. Settings are further variables."""
+    log = state / f"falconerid-{uuid.uuid4().hex}.log"
     port, wait_port = free_ports()
     environment = os.environ | {
         "FALCONERI_DATABASE_URL": database_url,
@@ -110,23 +119,23 @@ def running(database_url: str, state: Path, **settings: str) -> Generator[Falcon
         "FALCONERI_STATE": str(state),
         **settings,
     }
-    with subprocess.Popen(
-        [sys.executable, "-m", "falconeri.daemon", "serve"],
-        env=environment,
-        stderr=subprocess.PIPE,
-    ) as process:
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [sys.executable, "-m", "falconeri.daemon", "serve", *options],
+            env=environment,
+            stderr=output,
+        ) as process,
+    ):
         try:
-            _await_ready(process)
-            yield Falconerid(process, port, wait_port, database_url)
+            wait_until(lambda: process.poll() is not None or events(log, "serve_ready"))
+            assert process.poll() is None, log.read_text()
+            yield Falconerid(process, port, wait_port, database_url, log)
         finally:
             process.terminate()
 
 
-def _await_ready(process: subprocess.Popen[bytes]) -> None:
-    assert process.stderr is not None
-    lines: list[bytes] = []
-    for line in process.stderr:
-        lines.append(line)
-        if b'"serve_ready"' in line:
-            return
-    raise AssertionError(b"".join(lines).decode())
+def events(log: Path, name: str) -> list[dict[str, Any]]:
+    """The lines of a log that tell of this."""
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == name]
