@@ -34,7 +34,8 @@ group by s.job_no, s.shard
 _STOPPED_SHARDS = """
 select s.job_no, s.shard from falconeri.shards s
 where s.job_no = any(%s) and s.halted and s.open = 0 and (
-  (s.done, s.error, s.canceled) <> (
+  (s.requeued, s.delayed, s.running, s.next_seq) <> (0, 0, 0, s.last_seq + 1)
+  or (s.done, s.error, s.canceled) <> (
     select count(*) filter (where d.status = 'done'), count(*) filter (where d.status = 'error'),
       count(*) filter (where d.status = 'canceled')
     from falconeri.datum_states d

@@ -3,7 +3,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from falconeri.db import datums, jobs
+from falconeri.db import controls, datums, jobs, workers
+from falconeri.db.jobs import NewJobKey
 from falconeri.errors import JobNotFound
 from falconeri.states import DatumStatus, FailureClass, Verdict
 from tests.conftest import Connect
@@ -149,6 +150,77 @@ def test_claim_says_busy_while_all_work_is_behind_locks(
     assert ask(conn, job).verdict is Verdict.CLAIMED
 
 
+@pytest.mark.parametrize("kind", ["fresh", "failed"])
+@pytest.mark.parametrize("shard", [0, 1])
+@pytest.mark.parametrize("first", [0, 1])
+def test_only_ready_datum_is_found_in_any_shard_and_busy_while_it_is_locked(
+    conn: psycopg.Connection, connect: Connect, kind: str, shard: int, first: int
+) -> None:
+    job = make_job(conn, 2, shards=2)
+    begin_in(conn, job, 1 - shard, "pod-2")
+    claim(conn, job, "pod-2")
+    if kind == "failed":
+        complete(conn, claim(conn, job, "pod-3"), "pod-3", failed())
+    begin_in(conn, job, first)
+    other = connect()
+    with other.transaction():
+        other.execute("select from falconeri.shards where shard = %s for update", (shard,))
+        assert ask(conn, job).verdict is Verdict.BUSY
+
+    assert claim(conn, job).datum_id == datum_id(conn, job, shard + 1)
+    recount.check(conn, job)
+
+
+def begin_in(conn: psycopg.Connection, job: NewJobKey, shard: int, pod: str = "pod-1") -> None:
+    """Let a pod look into this shard first."""
+    controls.pause_job(conn, job_id=job.job_id)
+    assert ask(conn, job, pod).verdict is Verdict.EMPTY
+    controls.resume_job(conn, job_id=job.job_id)
+    conn.execute(
+        "update falconeri.claims set shard = %s where job_no = %s and pod_name = %s",
+        (shard, job.job_no, pod),
+    )
+
+
+def test_failed_datums_are_tried_again_in_order_each_from_its_own_shard(
+    conn: psycopg.Connection,
+) -> None:
+    job, other = make_job(conn, 4, shards=2), make_job(conn, 4, shards=2)
+    for each in (job, other):
+        for held in [claim(conn, each, slot=slot) for slot in range(4)]:
+            complete(conn, held, report=failed())
+
+    for shard, pods in ((1, ("pod-2", "pod-3")), (0, ("pod-4", "pod-5"))):
+        for pod in pods:
+            begin_in(conn, job, shard, pod)
+    again = [claim(conn, job, f"pod-{i}").datum_id for i in range(2, 6)]
+
+    assert again == [datum_id(conn, job, i) for i in (3, 4, 1, 2)]
+    assert progress(conn, other).ready == 4
+    recount.check(conn, job, other)
+
+
+def test_datum_that_waits_is_passed_over_for_one_that_is_ready(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+    waiting, ready = claim(conn, job, "pod-1"), claim(conn, job, "pod-2")
+    complete(conn, waiting, "pod-1", failed(FailureClass.STORAGE))
+    complete(conn, ready, "pod-2", failed())
+
+    assert claim(conn, job, "pod-3").datum_id == ready.datum_id
+    assert ask(conn, job, "pod-4").verdict is Verdict.EMPTY
+
+
+def test_other_jobs_work_makes_nobody_busy_nor_does_its_end(conn: psycopg.Connection) -> None:
+    make_job(conn, 1)
+    make_job(conn, 0)
+    job = make_job(conn, 1)
+    make_job(conn, 1)
+    make_job(conn, 0)
+    claim(conn, job)
+
+    assert ask(conn, job, "pod-2").verdict is Verdict.EMPTY
+
+
 def test_claim_does_not_call_a_shard_without_work_busy(
     conn: psycopg.Connection, connect: Connect
 ) -> None:
@@ -187,6 +259,24 @@ def test_worker_of_one_slot_is_registered_once_by_two_first_requests(
 
     assert second.result() == first
     assert value(conn, "select count(*) from falconeri.workers") == 1
+
+
+def test_two_first_requests_for_a_slot_of_a_known_pod_make_one_and_lock_it(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 3)
+    workers.register_worker(conn, job_id=job.job_id, pod_name="pod-1", node_name="n")
+    other, third = connect(), connect()
+    other.execute("begin")
+    first = claim(other, job)
+    conn.execute("begin")
+    with blocked(conn, lambda: claim(conn, job)) as second:
+        other.execute("commit")
+
+    assert second.result() == first
+    unlocked = third.execute("select from falconeri.claims for update skip locked").fetchall()
+    assert unlocked == []
+    conn.execute("commit")
 
 
 @pytest.mark.parametrize("count", [1, 5])

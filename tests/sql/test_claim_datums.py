@@ -13,7 +13,7 @@ from falconeri.states import Verdict
 from falconeri.wire.work import WorkerIdentity
 from tests.conftest import Connect
 from tests.sql import recount
-from tests.sql.factories import claim, complete, failed, make_job, progress
+from tests.sql.factories import claim, complete, failed, make_job, progress, value
 from tests.sql.interleaving import blocked
 
 
@@ -96,8 +96,8 @@ def test_pod_named_twice_gets_one_datum(conn: psycopg.Connection) -> None:
     assert progress(conn, job).running == 1
 
 
-def test_retries_are_handed_out_too(conn: psycopg.Connection) -> None:
-    job = make_job(conn, 1)
+def test_retries_are_handed_out_before_fresh_datums(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
     complete(conn, claim(conn, job), report=failed())
 
     ((_, answer),) = hand_out(conn, job.job_id, ["a"])
@@ -113,6 +113,34 @@ def test_pods_of_an_ended_job_are_told_so(conn: psycopg.Connection) -> None:
 
     assert pods_of(handed_out) == []
     assert handed_out.stopped_by is Verdict.ENDED
+
+
+def test_pods_of_a_canceled_job_get_nothing_again_and_leave_no_trace(
+    conn: psycopg.Connection,
+) -> None:
+    job = make_job(conn, 2)
+    claim(conn, job, "a")
+    jobs.cancel_job(conn, job_id=job.job_id)
+
+    handed_out = hand_out(conn, job.job_id, ["a", "b"])
+
+    assert (pods_of(handed_out), handed_out.stopped_by) == ([], Verdict.ENDED)
+    assert value(conn, "select array_agg(pod_name) from falconeri.workers") == ["a"]
+
+
+def test_slots_of_a_pod_are_locked_in_order(conn: psycopg.Connection, connect: Connect) -> None:
+    job = make_job(conn, 4)
+    hand_out(conn, job.job_id, ["a", "a"], [1, 0])
+    other, third = connect(), connect()
+    lock = "select from falconeri.claims where slot = %s for update nowait"
+    other.execute("begin")
+    other.execute(lock, (0,))
+    call = "select falconeri.claim_datums(%s, '{a,a}', '{n,n}', '{1,0}')"
+    with blocked(conn, lambda: conn.execute(call, (job.job_id,)).fetchall()) as rows:
+        third.execute(lock, (1,))
+        other.execute("commit")
+
+    assert len(rows.result()) == 2
 
 
 def test_unknown_job_is_refused(conn: psycopg.Connection) -> None:

@@ -3,7 +3,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from falconeri.db import datums, jobs, workers
+from falconeri.db import jobs, workers
 from falconeri.errors import ClaimLost, DatumNotFound, InvalidInput
 from falconeri.states import AttemptOutcome, DatumStatus, FailureClass, JobStatus, Verdict
 from falconeri.wire.work import Claim, Report
@@ -19,6 +19,7 @@ from tests.sql.factories import (
     make_job,
     progress,
     refused,
+    set_clock,
     value,
 )
 from tests.sql.interleaving import blocked, notified
@@ -112,59 +113,36 @@ def test_successes_and_claims_notify_nobody(conn: psycopg.Connection, connect: C
 
 
 @pytest.mark.parametrize("claim_next", [True, False])
-def test_repeated_success_answers_what_the_slot_holds_now(
-    conn: psycopg.Connection, *, claim_next: bool
+@pytest.mark.parametrize("report", [DONE, failed()], ids=["success", "failure"])
+def test_other_slots_keep_what_they_hold(
+    conn: psycopg.Connection, report: Report, *, claim_next: bool
 ) -> None:
-    job = make_job(conn, 3)
-    held = claim(conn, job)
-    first = complete(conn, held, claim_next=claim_next)
+    job = make_job(conn, 5)
+    held = [claim(conn, job, slot=slot) for slot in range(3)]
 
-    assert complete(conn, held, claim_next=claim_next) == first
-    assert progress(conn, job).done == 1
+    complete(conn, held[1], report=report, claim_next=claim_next)
+
+    assert [claim(conn, job, slot=slot) for slot in (0, 2)] == [held[0], held[2]]
     recount.check(conn, job)
 
 
-def test_repeat_is_answered_for_the_slot_of_its_attempt(conn: psycopg.Connection) -> None:
-    job = make_job(conn, 9)
-    claim(conn, job)
-    ahead = claim(conn, job, slot=1)
-
-    first = complete(conn, ahead, claim_next=True)
-
-    assert complete(conn, ahead, claim_next=True) == first
-
-
-def test_repeat_without_an_attempts_number_is_fine(conn: psycopg.Connection) -> None:
+def test_attempt_lasts_from_its_claim_to_its_end(conn: psycopg.Connection) -> None:
     job = make_job(conn, 2)
+    set_clock(conn, "00:00:10")
     held = claim(conn, job)
-    for _ in range(2):
-        datums.complete_and_claim(
-            conn,
-            datum_id=held.datum_id,
-            pod_name="pod-1",
-            attempt=None,
-            report=DONE,
-            claim_next=False,
-        )
+    set_clock(conn, "00:00:25")
+    taken = complete(conn, held, claim_next=True).claim
+    assert taken is not None
+    set_clock(conn, "00:00:45")
+    complete(conn, taken)
 
-    assert progress(conn, job).done == 1
-
-
-def test_repeat_of_the_jobs_last_completion_is_told_that_it_ended(conn: psycopg.Connection) -> None:
-    job = make_job(conn, 1)
-    held = claim(conn, job)
-    complete(conn, held, claim_next=True)
-
-    assert complete(conn, held, claim_next=True).verdict is Verdict.ENDED
-
-
-def test_repeated_failure_is_counted_once(conn: psycopg.Connection) -> None:
-    job = make_job(conn, 1, max_tries=3)
-    held = claim(conn, job)
-    first = complete(conn, held, report=failed(), claim_next=True)
-
-    assert complete(conn, held, report=failed(), claim_next=True) == first
-    assert progress(conn, job).failed_attempts == 1
+    found = conn.execute(
+        """
+        select extract(second from started_at)::int, extract(second from finished_at)::int
+        from falconeri.attempts order by seq
+        """
+    ).fetchall()
+    assert found == [(10, 25), (25, 45)]
 
 
 @pytest.mark.parametrize(
@@ -180,35 +158,6 @@ def test_completion_of_anothers_attempt_is_refused(
     with refused(ClaimLost):
         complete(conn, Claim(held.datum_id, held.attempt + attempt_offset, held.inputs), pod)
     assert progress(conn, job).running == 2
-
-
-def test_failure_may_be_repeated_after_others_have_tried_again(conn: psycopg.Connection) -> None:
-    job = make_job(conn, 2)
-    held = claim(conn, job)
-    complete(conn, held, report=failed())
-    complete(conn, claim(conn, job, "pod-2"), "pod-2")
-
-    assert complete(conn, held, report=failed()).verdict is Verdict.EMPTY
-    assert progress(conn, job).failed_attempts == 1
-
-
-def test_what_one_pod_has_completed_another_cannot_repeat(conn: psycopg.Connection) -> None:
-    job = make_job(conn, 2)
-    held = claim(conn, job)
-    complete(conn, held)
-    claim(conn, job, "pod-2")
-
-    with refused(ClaimLost):
-        complete(conn, held, "pod-2")
-
-
-def test_other_outcome_than_before_is_no_repeat(conn: psycopg.Connection) -> None:
-    job = make_job(conn, 2)
-    held = claim(conn, job)
-    complete(conn, held)
-
-    with refused(ClaimLost):
-        complete(conn, held, report=failed())
 
 
 @pytest.mark.parametrize("report", [DONE, failed()], ids=["success", "failure"])
@@ -227,14 +176,16 @@ def test_report_of_a_lost_attempt_is_refused(conn: psycopg.Connection, report: R
         complete(conn, held, report=report)
 
 
-def test_completion_in_a_canceled_job_is_refused(conn: psycopg.Connection) -> None:
+@pytest.mark.parametrize("report", [DONE, failed()], ids=["success", "failure"])
+def test_completion_in_a_canceled_job_is_refused(conn: psycopg.Connection, report: Report) -> None:
     job = make_job(conn, 2)
     held = claim(conn, job)
     jobs.cancel_job(conn, job_id=job.job_id)
 
     with refused(ClaimLost):
-        complete(conn, held)
+        complete(conn, held, report=report)
     assert datum(conn, held.datum_id).status is DatumStatus.CANCELED
+    recount.check(conn, job)
 
 
 @pytest.mark.parametrize("foreign", ["random", "beyond", "job"])
@@ -254,11 +205,14 @@ def test_completion_of_no_datum_is_refused(conn: psycopg.Connection, foreign: st
     "report",
     [
         Report(outcome=AttemptOutcome.CANCELED),
+        Report(
+            outcome=AttemptOutcome.CANCELED, failure_class=FailureClass.COMMAND, error_message="x"
+        ),
         Report(outcome=AttemptOutcome.DONE, failure_class=FailureClass.COMMAND),
         Report(outcome=AttemptOutcome.ERROR, error_message="no class"),
         Report(outcome=AttemptOutcome.ERROR, failure_class=FailureClass.COMMAND),
     ],
-    ids=["canceled", "failed success", "no class", "no message"],
+    ids=["canceled", "canceled failure", "failed success", "no class", "no message"],
 )
 def test_report_of_neither_success_nor_failure_is_refused(
     conn: psycopg.Connection, report: Report
@@ -271,20 +225,14 @@ def test_report_of_neither_success_nor_failure_is_refused(
     assert progress(conn, job).running == 1
 
 
-def test_two_completions_of_one_attempt_at_once_count_once(
-    conn: psycopg.Connection, connect: Connect
-) -> None:
-    job = make_job(conn, 3)
+def test_report_of_nothing_is_refused(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
     held = claim(conn, job)
-    other = connect()
-    other.execute("begin")
-    first = complete(other, held, claim_next=True)
-    with blocked(conn, lambda: complete(conn, held, claim_next=True)) as second:
-        other.execute("commit")
 
-    assert second.result() == first
-    assert progress(conn, job).done == 1
-    recount.check(conn, job)
+    with refused(InvalidInput):
+        conn.execute(
+            "select falconeri.complete_and_claim(%s, 'pod-1', 1, null, false)", (held.datum_id,)
+        )
 
 
 def test_last_datums_of_two_shards_completed_at_once_end_the_job_once(

@@ -7,10 +7,20 @@ import pytest
 
 from falconeri.db import controls, datums, jobs
 from falconeri.db.jobs import NewJobKey
-from falconeri.states import Verdict
+from falconeri.states import FailureClass, Verdict
 from tests.conftest import Connect
 from tests.sql import recount
-from tests.sql.factories import ask, claim, complete, failed, make_job, progress, set_now, value
+from tests.sql.factories import (
+    ask,
+    claim,
+    complete,
+    failed,
+    make_job,
+    progress,
+    set_clock,
+    set_now,
+    value,
+)
 from tests.sql.interleaving import blocked, notified
 
 
@@ -178,6 +188,70 @@ def test_promotion_takes_shards_before_their_datums(
         other.execute("commit")
 
     assert promoted.result() == 2
+
+
+def test_promotion_waits_for_no_shard_whose_datums_are_not_due(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    fail_and_delay(conn)
+    set_now(conn, in_s=3600)
+    later = fail_and_delay(conn)
+    other = connect()
+    with other.transaction():
+        other.execute("select from falconeri.shards where job_no = %s for update", (later.job_no,))
+
+        assert datums.promote_delayed(conn, limit=9) == 1
+
+
+def test_only_the_datum_that_is_due_is_promoted_not_its_like_elsewhere(
+    conn: psycopg.Connection,
+) -> None:
+    job, other = (make_job(conn, 4, shards=2) for _ in range(2))
+    for each in (job, other):
+        for slot in range(4):
+            complete(conn, claim(conn, each, slot=slot), report=failed(FailureClass.STORAGE))
+    set_now(conn, in_s=3600)
+
+    for promoted in range(1, 9):
+        assert datums.promote_delayed(conn, limit=1) == 1
+        ready = "select count(*) from falconeri.requeue where ready_at is null"
+        assert value(conn, ready) == promoted
+        recount.check(conn, job, other)
+
+
+def test_delay_grows_with_failures_of_any_kind(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1, max_tries=9)
+    for failure_class in (FailureClass.EVICTED, FailureClass.COMMAND) * 2:
+        complete(conn, claim(conn, job), report=failed(failure_class))
+    conn.execute("update falconeri.jobs set retry_delay_s = 10")
+    set_clock(conn, "00:00:00")
+
+    complete(conn, claim(conn, job), report=failed())
+
+    (wait_s,) = waits_s(conn, "2100-01-01T00:00:00+00:00")
+    assert 80 <= wait_s <= 240
+
+
+def test_failure_that_waits_wakes_nobody(conn: psycopg.Connection, connect: Connect) -> None:
+    job = make_job(conn, 1)
+    held = claim(conn, job)
+    listener = connect()
+    listener.execute("listen falconeri_job")
+    conn.execute("select falconeri.watch_job(%s)", (job.job_id,))
+
+    complete(conn, held, report=failed(FailureClass.STORAGE))
+
+    assert notified(listener) == []
+
+
+def test_delay_is_the_jobs_own(conn: psycopg.Connection) -> None:
+    make_job(conn, 1, retry_delay_s=60)
+    job = make_job(conn, 1)
+    make_job(conn, 1, retry_delay_s=60)
+
+    complete(conn, claim(conn, job), report=failed())
+
+    assert ask(conn, job).verdict is Verdict.CLAIMED
 
 
 def test_promotion_during_a_cancel_finds_nothing(

@@ -41,8 +41,58 @@ def test_canceled_job_keeps_what_is_done_and_cancels_the_rest(conn: psycopg.Conn
     assert datum(conn, done.datum_id).status is DatumStatus.DONE
     assert datum(conn, waiting.datum_id).status is DatumStatus.CANCELED
     assert datum(conn, running.datum_id).status is DatumStatus.CANCELED
+    assert datum(conn, running.datum_id).error_message == "the job was canceled"
     assert ask(conn, job, "pod-4").verdict is Verdict.ENDED
     recount.check(conn, job)
+
+
+def test_attempts_at_work_are_decided_by_a_cancel(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+    claim(conn, job)
+
+    jobs.cancel_job(conn, job_id=job.job_id)
+
+    found = conn.execute("select outcome::text, final from falconeri.attempts").fetchall()
+    assert found == [("canceled", True)]
+    assert value(conn, "select bool_and(halted) from falconeri.shards")
+
+
+def test_cancel_asks_to_stop_the_workers_after_whatever_else_is_done_to_them(
+    conn: psycopg.Connection,
+) -> None:
+    job = make_job(conn, 2)
+
+    jobs.cancel_job(conn, job_id=job.job_id)
+
+    tasks = conn.execute(
+        "select task_name, lock from procrastinate.procrastinate_jobs order by id"
+    ).fetchall()
+    lock = f"workers:{job.job_id}"
+    assert tasks == [("start_workers", lock), ("stop_workers", lock)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("open = open + 1", "requeued = 1", "delayed = 1", "running = running + 1"),
+        *("next_seq = next_seq - 1", "done = done + 1", "canceled = 1"),
+    ],
+)
+def test_job_does_not_end_by_counters_that_contradict_each_other(
+    conn: psycopg.Connection, wrong: str
+) -> None:
+    job = make_job(conn, 2)
+    held = [claim(conn, job, slot=slot) for slot in range(2)]
+    complete(conn, held[0])
+    conn.execute(f"update falconeri.shards set {wrong}".encode())  # noqa: S608 - from above
+
+    if "open" in wrong:
+        complete(conn, held[1])
+    else:
+        with pytest.raises(psycopg.errors.AssertFailure):
+            complete(conn, held[1])
+
+    assert progress(conn, job).status is JobStatus.RUNNING
 
 
 def test_repeated_cancel_is_fine(conn: psycopg.Connection, connect: Connect) -> None:

@@ -87,6 +87,23 @@ def test_losses_do_not_use_up_tries(conn: psycopg.Connection) -> None:
     assert progress(conn, job).error == 1
 
 
+@pytest.mark.parametrize("failure_class", [FailureClass.COMMAND, FailureClass.EVICTED])
+def test_failures_of_one_datum_are_not_those_of_the_next_one_in_its_slot(
+    conn: psycopg.Connection, failure_class: FailureClass
+) -> None:
+    job = make_job(conn, 3, max_tries=2, max_losses=2)
+    complete(conn, claim(conn, job), report=failed(failure_class))
+    again = claim(conn, job)
+    assert again.attempt == 2
+
+    fresh = complete(conn, again, claim_next=True).claim
+    assert fresh is not None
+    complete(conn, fresh, report=failed(failure_class))
+
+    assert (progress(conn, job).error, progress(conn, job).ready) == (0, 2)
+    recount.check(conn, job)
+
+
 def test_success_after_failures_is_a_success(conn: psycopg.Connection) -> None:
     job = make_job(conn, 1)
     complete(conn, claim(conn, job), report=failed())

@@ -18,6 +18,7 @@ from tests.sql.factories import (
     make_job,
     progress,
     refused,
+    set_clock,
     set_now,
     value,
 )
@@ -93,6 +94,41 @@ def test_sign_of_life_extends_the_lease(conn: psycopg.Connection) -> None:
     assert workers.requeue_expired(conn, limit=9) == 0
     set_now(conn, in_s=112)
     assert workers.requeue_expired(conn, limit=9) == 1
+
+
+def test_lease_lasts_to_the_second_from_the_last_sign_of_life(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1, lease_s=60)
+    set_clock(conn, "00:00:00")
+    claim(conn, job)
+    for time in ("00:00:20", "00:00:40"):
+        set_clock(conn, time)
+        workers.extend_leases(conn, job_id=job.job_id, pod_name="pod-1", held=[])
+
+    set_clock(conn, "00:01:40")
+    assert workers.requeue_expired(conn, limit=9) == 0
+    set_clock(conn, "00:01:40.001")
+    assert workers.requeue_expired(conn, limit=9) == 1
+
+
+def test_restart_of_the_database_counts_as_a_sign_of_life(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1, lease_s=10**8)
+    set_now(conn, in_s=-(10.0**9))
+    claim(conn, job)
+    conn.execute("reset falconeri.now")
+    conn.execute("delete from falconeri.heartbeats")  # as a crash does
+
+    assert workers.requeue_expired(conn, limit=9) == 0
+
+
+def test_what_ended_jobs_have_left_uses_up_no_limit(conn: psycopg.Connection) -> None:
+    ended, job = make_job(conn, 3), make_job(conn, 1)
+    for slot in range(3):
+        claim(conn, ended, slot=slot)
+    claim(conn, job)
+    jobs.cancel_job(conn, job_id=ended.job_id)
+    set_now(conn, in_s=61)
+
+    assert workers.requeue_expired(conn, limit=1) == 1
 
 
 def test_other_pods_sign_of_life_extends_nothing(conn: psycopg.Connection) -> None:
@@ -174,6 +210,60 @@ def test_holders_are_the_pods_with_datums_of_running_jobs(conn: psycopg.Connecti
     jobs.cancel_job(conn, job_id=ended.job_id)
 
     assert [(h.job_id, h.pod_name) for h in workers.list_holders(conn)] == [(job.job_id, "pod-1")]
+
+
+def test_holder_is_as_old_as_what_it_has_held_longest(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+    for slot, time in enumerate(("00:00:00", "00:00:10")):
+        set_clock(conn, time)
+        claim(conn, job, slot=slot)
+
+    set_clock(conn, "00:00:15")
+
+    assert [holder.held_s for holder in workers.list_holders(conn)] == [15]
+
+
+@pytest.mark.parametrize("leased", [True, False])
+def test_latest_request_says_whether_a_pod_sends_heartbeats(
+    conn: psycopg.Connection, *, leased: bool
+) -> None:
+    job = make_job(conn, 1)
+    claim(conn, job, leased=not leased)
+    claim(conn, job, leased=leased)
+    set_now(conn, in_s=61)
+
+    assert workers.requeue_expired(conn, limit=9) == leased
+
+
+def test_pod_that_registers_will_send_heartbeats(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    claim(conn, job, leased=False)
+    workers.register_worker(conn, job_id=job.job_id, pod_name="pod-1", node_name="n")
+    set_now(conn, in_s=61)
+
+    assert workers.requeue_expired(conn, limit=9) == 1
+
+
+def test_first_cause_of_death_stays_until_the_pod_is_alive_again(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    claim(conn, job)
+    end = "select ended_at, end_class, end_message from falconeri.workers"
+    for time, cause, message in (
+        ("00:00:01", FailureClass.EVICTED, "drained"),
+        ("00:00:02", FailureClass.LOST_WORKER, "gone"),
+    ):
+        set_clock(conn, time)
+        workers.requeue_lost(
+            conn, job_id=job.job_id, pod_name="pod-1", failure_class=cause, message=message
+        )
+    died_at, *cause = conn.execute(end).fetchall()[0]
+    assert (f"{died_at:%S}", cause) == ("01", ["evicted", "drained"])
+    attempt = "select failure_class, error_message from falconeri.attempts"
+    assert conn.execute(attempt).fetchall() == [("evicted", "drained")]
+
+    claim(conn, job)
+
+    assert conn.execute(end).fetchall() == [(None, None, None)]
 
 
 def test_running_jobs_want_no_more_workers_than_datums(conn: psycopg.Connection) -> None:

@@ -44,6 +44,16 @@ def test_unknown_datums_are_not_found(conn: psycopg.Connection) -> None:
         datums.find_job_of_datum(conn, datum_id=unknown_job)
 
 
+def test_input_file_is_no_datum(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    (file,) = datums.list_inputs(conn, datum_id=datum_id(conn, job, 1))
+
+    with refused(DatumNotFound):
+        datums.describe_datum(conn, datum_id=file.id)
+    with refused(DatumNotFound):
+        datums.find_job_of_datum(conn, datum_id=file.id)
+
+
 def test_unknown_jobs_are_not_found(conn: psycopg.Connection) -> None:
     with refused(JobNotFound):
         jobs.describe_job(conn, job_id=uuid4())
@@ -127,6 +137,7 @@ def test_failed_datums_are_those_that_will_not_run_again(conn: psycopg.Connectio
     complete(conn, claim(conn, job), report=failed())
     once = claim(conn, job)
     complete(conn, once, report=failed())
+    complete(conn, claim(conn, job, slot=1))
 
     found = datums.list_failed_datums(conn, job_id=job.job_id, limit=9)
 

@@ -12,6 +12,7 @@ from tests.sql import recount
 from tests.sql.factories import (
     claim,
     complete,
+    failed,
     make_job,
     progress,
     refused,
@@ -182,21 +183,32 @@ def test_two_dead_pods_in_the_same_shards_do_not_deadlock(
 
 
 @pytest.mark.parametrize(
-    "query", ["requeue_lost(%s, 'pod-1', 'evicted', '')", "cancel_job(%s)", "watch_job(%s)"]
+    "query",
+    [
+        "requeue_lost(%(job_id)s, 'pod-1', 'evicted', '')",
+        "requeue_expired(9)",
+        "promote_delayed(9)",
+        "cancel_job(%(job_id)s)",
+        "pause_job(%(job_id)s)",
+        "watch_job(%(job_id)s)",
+    ],
 )
 def test_shards_are_taken_in_ascending_order(
     conn: psycopg.Connection, connect: Connect, query: str
 ) -> None:
-    job = make_job(conn, 4, shards=2)
-    claim(conn, job, slot=0)
-    claim(conn, job, slot=1)
-    claim(conn, job, slot=2)
+    job = make_job(conn, 8, shards=2)
+    held = [claim(conn, job, slot=slot) for slot in range(6)]
+    for each in (held[0], held[-1]):  # in different shards, as those still held are
+        complete(conn, each, report=failed(FailureClass.STORAGE))
+    set_now(conn, in_s=3600)
     conn.execute("update falconeri.shards set open = open where shard = 0")  # now the last row
+    for plan in ("indexscan", "bitmapscan", "nestloop"):  # else they come in order by chance
+        conn.execute(f"set enable_{plan} = off".encode())
     other, third = connect(), connect()
     other.execute("begin")
     other.execute("select from falconeri.shards where shard = 0 for update")
     with blocked(
-        conn, lambda: conn.execute(b"select falconeri." + query.encode(), (job.job_id,))
+        conn, lambda: conn.execute(b"select falconeri." + query.encode(), {"job_id": job.job_id})
     ) as call:
         third.execute("select from falconeri.shards where shard = 1 for update nowait")
         other.execute("commit")

@@ -104,13 +104,14 @@ def test_new_job_has_the_old_ones_numbers_unless_others_are_given(
     conn: psycopg.Connection,
 ) -> None:
     job = make_ended_job(conn, failed_with("x"))
+    conn.execute("update falconeri.jobs set timeout_s = 99, lease_s = 45")
     numbers = "select parallelism, max_tries, timeout_s, lease_s from falconeri.jobs where id = %s"
 
     same = jobs.retry_job(conn, job_id=job.job_id)
     other = jobs.retry_job(conn, job_id=job.job_id, parallelism=7, max_tries=9)
 
-    assert conn.execute(numbers, (same,)).fetchone() == (4, 1, None, 60)
-    assert conn.execute(numbers, (other,)).fetchone() == (7, 9, None, 60)
+    assert conn.execute(numbers, (same,)).fetchone() == (4, 1, 99, 45)
+    assert conn.execute(numbers, (other,)).fetchone() == (7, 9, 99, 45)
     tries = """
         select distinct s.max_tries from falconeri.shards s join falconeri.jobs j using (job_no)
         where j.id = %s

@@ -1,0 +1,156 @@
+"""Mutants of how a datum is handed out."""
+
+# ruff: noqa: E501 - SQL as it stands
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant, of
+
+CLAIMS: tuple[Mutant, ...] = (
+    *of(
+        "private/_take_datum",
+        "claim_datum claim_datums failures pause create_job neighbours",
+        # The look at the claim's own shard, and the one at all of them.
+        ("\n  for no key update skip locked", ""),
+        ("\n  for no key update skip locked", "\n  for no key update"),
+        ("limit 1 for no key update skip locked", "limit 1"),
+        ("limit 1 for no key update skip locked", "limit 1 for no key update"),
+        (
+            "where s.job_no = p_claim.job_no and s.shard = p_claim.shard\n",
+            "where s.shard = p_claim.shard\n",
+        ),
+        (
+            "where s.job_no = p_claim.job_no and s.shard = p_claim.shard\n",
+            "where s.job_no = p_claim.job_no\n",
+        ),
+        ("where s.job_no = p_claim.job_no\n      and not", "where not"),
+        ("\n    and not s.halted and (", "\n    and ("),
+        ("\n      and not s.halted and (", "\n      and ("),
+        ("\n    and not s.halted and (s.requeued > 0 or ", "\n    and not s.halted and ("),
+        ("\n      and not s.halted and (s.requeued > 0 or ", "\n      and not s.halted and ("),
+        ("s.last_seq)\n  for", "s.last_seq + 1)\n  for"),
+        ("s.last_seq)\n    order", "s.last_seq + 1)\n    order"),
+        ("s.next_seq <= s.last_seq)\n  for", "s.next_seq < s.last_seq)\n  for"),
+        ("s.next_seq <= s.last_seq)\n    order", "s.next_seq < s.last_seq)\n    order"),
+        ("order by s.running, s.shard", "order by s.shard"),
+        ("order by s.running, s.shard", "order by s.running desc, s.shard"),
+        ("order by s.running, s.shard", "order by s.running, s.shard desc"),
+        # One that is to be tried again, or a fresh one?
+        ("if v_shard.requeued > 0 and not (", "if not ("),
+        (" and not (p_fresh_first and v_shard.next_seq <= v_shard.last_seq)", ""),
+        ("p_fresh_first and v_shard", "v_shard"),
+        ("(p_fresh_first and v_shard.next_seq <= v_shard.last_seq)", "p_fresh_first"),
+        (" and q.ready_at is null", ""),
+        ("where q.job_no = v_shard.job_no and q.shard", "where q.shard"),
+        ("and q.shard = v_shard.shard and", "and"),
+        ("order by q.seq limit 1", "order by q.seq desc limit 1"),
+        (
+            "where r.job_no = v_shard.job_no and r.shard = v_shard.shard and",
+            "where r.shard = v_shard.shard and",
+        ),
+        ("requeued = s.requeued - 1, running", "running"),
+        ("requeued = s.requeued - 1, running = s.running + 1", "requeued = s.requeued - 1"),
+        (
+            "running = s.running + 1\n    where s.job_no = v_shard.job_no and s.shard = v_shard.shard;\n  else",
+            "running = s.running + 1\n    where s.job_no = v_shard.job_no;\n  else",
+        ),
+        (
+            "running = s.running + 1\n    where s.job_no = v_shard.job_no and s.shard = v_shard.shard;\n  else",
+            "running = s.running + 1\n    where s.shard = v_shard.shard;\n  else",
+        ),
+        ("v_shard.next_seq, 1, 0, 0, null", "v_shard.next_seq + 1, 1, 0, 0, null"),
+        ("v_shard.next_seq, 1, 0, 0, null", "v_shard.next_seq, 2, 0, 0, null"),
+        ("next_seq = s.next_seq + 1, running", "next_seq = s.next_seq, running"),
+        ("next_seq = s.next_seq + 1, running", "next_seq = s.next_seq + 2, running"),
+        ("next_seq = s.next_seq + 1, running = s.running + 1", "next_seq = s.next_seq + 1"),
+        (
+            "running = s.running + 1\n    where s.job_no = v_shard.job_no and s.shard = v_shard.shard;\n  end",
+            "running = s.running + 1\n    where s.job_no = v_shard.job_no;\n  end",
+        ),
+        (
+            "running = s.running + 1\n    where s.job_no = v_shard.job_no and s.shard = v_shard.shard;\n  end",
+            "running = s.running + 1\n    where s.shard = v_shard.shard;\n  end",
+        ),
+        ("    shard = v_again.shard, datum_id", "    datum_id"),
+        ("attempt = v_again.attempt, tries_used", "tries_used"),
+        (" tries_used = v_again.tries_used,", ""),
+        ("losses_used = v_again.losses_used, ", ""),
+        ("claimed_at = falconeri._now()", "claimed_at = c.claimed_at"),
+        ("where c.worker_no = p_claim.worker_no and c.slot", "where c.slot"),
+        (" and c.slot = p_claim.slot", ""),
+    ),
+    *of(
+        "private/_no_work",
+        "claim_datum pause",
+        ("when j.status <> 'running' then 'ended'", "when false then 'ended'"),
+        ("where s.job_no = p_job_no and not", "where not"),
+        (" and not s.halted\n", "\n"),
+        ("(s.requeued > 0 or s.next_seq", "(s.next_seq"),
+        ("s.requeued > 0 or s.next_seq <= s.last_seq", "s.requeued > 0"),
+        ("s.next_seq <= s.last_seq", "s.next_seq < s.last_seq"),
+        ("s.next_seq <= s.last_seq", "true"),
+        ("then 'busy'", "then 'empty'"),
+        ("where j.job_no = p_job_no;", "order by j.job_no desc limit 1;"),
+    ),
+    *of(
+        "datum/claim_datum",
+        "claim_datum leases",
+        ("if v_job.status <> 'running' then", "if false then"),
+        ("if v_claim.seq is not null then", "if false then"),
+        ("p_leased, p_slot)", "p_leased, 0::smallint)"),
+        ("p_leased, p_slot)", "true, p_slot)"),
+        ("v_claim, false", "v_claim, true"),
+    ),
+    *of(
+        "datum/claim_datums",
+        "claim_datums neighbours",
+        ("if v_job.status <> 'running' then", "if false then"),
+        ("order by u.pod_name, u.slot\n", ""),
+        ("order by u.pod_name, u.slot", "order by u.pod_name desc, u.slot"),
+        ("order by u.place", "order by u.place desc"),
+        ("where w.job_no = v_job.job_no and w.pod_name", "where w.pod_name"),
+        (" and c.slot = v_asked.slot;", ";"),
+        ("when v_claim.seq is null then", "when true then"),
+        ("v_claim, false", "v_claim, true"),
+        ("    exit when v_work.verdict <> 'claimed';\n", ""),
+    ),
+    *of(
+        "private/_lock_slot",
+        "claim_datum complete neighbours",
+        # Each of the two looks, which differ in their indentation.
+        (
+            "\n  where c.worker_no = v_worker_no and c.slot = p_slot for update",
+            "\n  where c.worker_no = v_worker_no and c.slot = p_slot",
+        ),
+        (
+            "\n  where c.worker_no = v_worker_no and c.slot = p_slot for",
+            "\n  where c.worker_no = v_worker_no for",
+        ),
+        (
+            "\n  where c.worker_no = v_worker_no and c.slot = p_slot for",
+            "\n  where c.slot = p_slot for",
+        ),
+        (
+            "\n    where c.worker_no = v_worker_no and c.slot = p_slot for update",
+            "\n    where c.worker_no = v_worker_no and c.slot = p_slot",
+        ),
+        ("    on conflict (worker_no, slot) do nothing;\n", "    ;\n"),
+    ),
+    *of(
+        "private/_held_work",
+        "claim_datum neighbours",
+        ("d.job_no = p_job_no and d.seq = p_seq", "d.seq = p_seq"),
+        (" and d.seq = p_seq", ""),
+        ("p_attempt, d.inputs", "1, d.inputs"),
+    ),
+    *of(
+        "private/_lock_claim",
+        "outputs",
+        ("  for update;", "  ;"),
+        ("c.pod_name = p_pod_name and ", ""),
+        ("and c.datum_id = p_datum_id\n", "\n"),
+        ("\n    and (p_attempt is null or c.attempt = p_attempt)", ""),
+        ("p_attempt is null or ", ""),
+        ("if not found then", "if false then"),
+    ),
+)

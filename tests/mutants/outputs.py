@@ -1,0 +1,163 @@
+"""Mutants of output files: noted before they are written, deleted when their attempt failed."""
+
+# ruff: noqa: E501 - SQL as it stands
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant, of
+
+OUTPUTS: tuple[Mutant, ...] = (
+    *of(
+        "output/register_outputs",
+        "outputs neighbours",
+        ("  perform falconeri._require_running(v_claim);\n", ""),
+        ("where f.job_no = v_claim.job_no and f.seq = v_claim.seq;", "where f.seq = v_claim.seq;"),
+        (
+            "where f.job_no = v_claim.job_no and f.seq = v_claim.seq;",
+            "where f.job_no = v_claim.job_no;",
+        ),
+        ("v_known @> p_uris and p_uris @> v_known", "v_known @> p_uris"),
+        ("v_known @> p_uris and p_uris @> v_known", "p_uris @> v_known"),
+        (
+            "where f.job_no = v_claim.job_no and f.seq = v_claim.seq\n",
+            "where f.seq = v_claim.seq\n",
+        ),
+        (
+            "where f.job_no = v_claim.job_no and f.seq = v_claim.seq\n",
+            "where f.job_no = v_claim.job_no\n",
+        ),
+    ),
+    *of(
+        "private/_insert_outputs",
+        "outputs deletions rivals",
+        ("  perform falconeri._check_uris(p_claim.job_no, p_uris);\n", ""),
+        ("  perform falconeri._lock_names(p_claim.job_no, p_uris);\n", ""),
+        ("  perform falconeri._refuse_rival(p_claim, p_uris);\n", ""),
+        (" order by u.uri\n", "\n"),
+        (" order by u.uri\n", " order by u.uri desc\n"),
+        ("  on conflict (uri, job_no) do nothing;\n", "  ;\n"),
+        ("if v_count < cardinality(p_uris) then", "if false then"),
+        (
+            "  delete from falconeri.deletions x where x.uri = any (p_uris) and x.taken_at is null;\n",
+            "",
+        ),
+        (" and x.taken_at is null", ""),
+        ("if found then", "if false then"),
+    ),
+    *of(
+        "private/_check_uris",
+        "outputs",
+        ("having count(*) > 1", "having count(*) > 2"),
+        ("where j.job_no = p_job_no and not", "where not"),
+        (
+            "case when right(j.egress_uri, 1) = '/' then j.egress_uri",
+            "case when true then j.egress_uri",
+        ),
+        ("not starts_with(", "starts_with("),
+    ),
+    *of(
+        "private/_lock_names",
+        "rivals outputs",
+        ("when v_alone then", "when true then"),
+        ("when v_alone then", "when false then"),
+        (" order by 1)", ")"),
+        ("& 63", "& 0"),
+    ),
+    *of(
+        "private/_rivals",
+        "rivals",
+        ("starts_with(r.egress_uri, j.egress_uri) or ", ""),
+        (" or starts_with(j.egress_uri, r.egress_uri)", ""),
+        ("where j.job_no = p_job_no and", "where"),
+        (" and r.status = 'running'", ""),
+        (" and r.job_no <> j.job_no", ""),
+    ),
+    *of(
+        "private/_refuse_rival",
+        "rivals",
+        ("where f.uri = any (p_uris) and f", "where f"),
+        (" and f.job_no = any (v_rivals)", ""),
+        ("  if found then\n", "  if false then\n"),
+        ("order by f.uri limit", "order by f.uri desc limit"),
+    ),
+    *of(
+        "private/_refuse_clash",
+        "outputs",
+        ("where f.job_no = p_claim.job_no and f.uri", "where f.uri"),
+        ("and f.uri = any (p_uris) and", "and"),
+        (" and f.seq <> p_claim.seq", ""),
+        ("if found then", "if false then"),
+    ),
+    *of(
+        "output/settle_outputs",
+        "outputs",
+        ("  perform falconeri._require_running(v_claim);\n", ""),
+        (
+            "    and f.job_no = v_claim.job_no and f.seq = v_claim.seq;",
+            "    and f.seq = v_claim.seq;",
+        ),
+        (
+            "    and f.job_no = v_claim.job_no and f.seq = v_claim.seq;",
+            "    and f.job_no = v_claim.job_no;",
+        ),
+        ("where f.output_no = falconeri._output_no(u.output_id)\n    and", "where"),
+        ("if v_settled <> cardinality(p_output_ids) then", "if false then"),
+        ("size_bytes = u.size_bytes, ", ""),
+        ("checksum = u.checksum, ", ""),
+        ("status = u.status", "status = 'done'"),
+    ),
+    *of(
+        "private/_output_no",
+        "outputs",
+        ("when substr(p_output_id::text, 15, 4) = '8003' then", "when true then"),
+    ),
+    *of(
+        "private/_abandon_outputs",
+        "deletions end_job outputs neighbours",
+        ("where f.job_no = p_job_no and f.seq", "where f.seq"),
+        (" and f.seq = p_seq", ""),
+        ("  on conflict (uri, job_no) do nothing", ""),
+        ("p_seq, falconeri._now()", "p_seq, falconeri._now() + interval '1 h'"),
+    ),
+    *of(
+        "output/take_deletions",
+        "deletions outputs delete_job",
+        ("x.taken_at is null or ", ""),
+        (
+            "(x.taken_at is null or x.taken_at < falconeri._now() - interval '10 minutes')",
+            "x.taken_at is null",
+        ),
+        ("(x.taken_at is null or x.taken_at < falconeri._now() - interval '10 minutes')", "true"),
+        ("- interval '10 minutes'", "- interval '11 minutes'"),
+        ("- interval '10 minutes'", "- interval '9 minutes'"),
+        ("      and x.requested_at <= falconeri._now()\n", ""),
+        ("x.requested_at <= falconeri", "x.requested_at >= falconeri"),
+        ("      and j.status <> 'running'\n", ""),
+        ("      and not exists (select from falconeri.output_files f where f.uri = x.uri)\n", ""),
+        ("where f.uri = x.uri", "where f.uri = x.uri and f.job_no = x.job_no"),
+        ("order by x.requested_at limit p_limit", "limit p_limit"),
+        ("order by x.requested_at limit", "order by x.requested_at desc limit"),
+        (" limit p_limit", ""),
+        ("    for update of x skip locked\n", ""),
+        ("for update of x skip locked", "for update of x"),
+        ("for update of x skip locked", "for update of x, j skip locked"),
+        ("set taken_at = falconeri._now()", "set taken_at = null"),
+        ("where x.uri = due.uri and x.job_no = due.job_no and", "where x.uri = due.uri and"),
+        ("where x.uri = due.uri and x.job_no = due.job_no and", "where x.job_no = due.job_no and"),
+    ),
+    *of(
+        "output/release_deletion",
+        "deletions",
+        ("taken_at = null, requested_at", "requested_at"),
+        ("+ interval '10 minutes'", "+ interval '11 minutes'"),
+        ("+ interval '10 minutes'", "+ interval '9 minutes'"),
+        ("where j.id = p_job_id and x", "where x"),
+        (" and x.uri = p_uri", ""),
+    ),
+    *of(
+        "output/settle_deletion",
+        "deletions",
+        ("where j.id = p_job_id and x", "where x"),
+        (" and x.uri = p_uri", ""),
+    ),
+)

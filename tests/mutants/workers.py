@@ -1,0 +1,111 @@
+"""Mutants of what keeps workers apart from each other, and gives back what dead ones held."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant, of
+
+WORKERS: tuple[Mutant, ...] = (
+    *of(
+        "worker/requeue_expired",
+        "leases lost_races",
+        (" for update of c skip locked", ""),
+        ("of c skip locked", "of c"),
+        ("for update of c skip", "for update of c, j skip"),
+        ("      limit p_limit\n", ""),
+        ("and c.seq is not null", ""),
+        ("and w.leased", ""),
+        ("where j.status = 'running'", "where true"),
+        ("greatest(c.claimed_at, h.at, pg_postmaster_start_time())", "c.claimed_at"),
+        ("c.claimed_at, h.at,", "h.at,"),
+        (", pg_postmaster_start_time()", ""),
+        (" < falconeri._now()", " > falconeri._now()"),
+        ("secs => j.lease_s", "secs => j.lease_s + 1"),
+        ("secs => j.lease_s", "secs => j.lease_s - 1"),
+        ("h.worker_no = c.worker_no", "h.worker_no <> c.worker_no"),
+        ("'lost_worker'", "'command'"),
+    ),
+    *of(
+        "worker/requeue_lost",
+        "leases lost_races neighbours",
+        (
+            "where w.job_no = v_job.job_no and w.pod_name = p_pod_name",
+            "where w.pod_name = p_pod_name",
+        ),
+        (
+            "where w.job_no = v_job.job_no and w.pod_name = p_pod_name",
+            "where w.job_no = v_job.job_no",
+        ),
+        ("coalesce(w.ended_at, falconeri._now())", "falconeri._now()"),
+        ("coalesce(w.end_class, p_failure_class)", "p_failure_class"),
+        ("coalesce(w.end_message, p_message)", "p_message"),
+        (
+            "where c.worker_no = v_worker_no and c.seq is not null",
+            "where c.worker_no = v_worker_no",
+        ),
+        (" for update", ""),
+        ("\n    p_failure_class, p_message\n", "\n    'lost_worker', p_message\n"),
+    ),
+    *of(
+        "private/_lose_claims",
+        "lost_races leases neighbours",
+        ("order by s.job_no, s.shard for no key update", "order by s.job_no, s.shard"),
+        ("order by s.job_no, s.shard for no key", "order by s.job_no, s.shard desc for no key"),
+        ("order by s.job_no, s.shard for no key", "for no key"),
+        ("s.shard = c.shard and s.open > 0", "s.shard = c.shard"),
+        ("s.job_no = c.job_no and s.shard = c.shard", "s.shard = c.shard"),
+        ("s.job_no = c.job_no and s.shard = c.shard", "s.job_no = c.job_no"),
+        ("v_count + 1", "v_count + 2"),
+    ),
+    *of(
+        "worker/extend_leases",
+        "leases neighbours",
+        (
+            "where w.job_no = v_job.job_no and w.pod_name = p_pod_name\n  on",
+            "where w.pod_name = p_pod_name\n  on",
+        ),
+        (
+            "where w.job_no = v_job.job_no and w.pod_name = p_pod_name\n  on",
+            "where w.job_no = v_job.job_no\n  on",
+        ),
+        ("do update set at = excluded.at", "do nothing"),
+        ("where v_job.status <> 'running' or not", "where not"),
+        ("c.job_no = v_job.job_no and c.pod_name", "c.pod_name"),
+        (" and c.pod_name = p_pod_name\n", "\n"),
+        ("c.datum_id = h.datum_id and c.attempt = h.attempt", "c.datum_id = h.datum_id"),
+        ("c.datum_id = h.datum_id and ", ""),
+    ),
+    *of(
+        "worker/list_holders",
+        "leases",
+        (" and c.seq is not null", ""),
+        ("where j.status = 'running'", "where true"),
+        ("min(c.claimed_at)", "max(c.claimed_at)"),
+    ),
+    *of(
+        "worker/register_worker",
+        "leases",
+        ("if v_job.status = 'running' then", "if true then"),
+        ("p_node_name, true)", "p_node_name, false)"),
+    ),
+    *of(
+        "private/_worker_no",
+        "leases neighbours",
+        ("w.job_no = p_job.job_no and w.pod_name", "w.pod_name"),
+        (" and v_worker.ended_at is null", ""),
+        (" and v_worker.leased = p_leased", ""),
+        ("leased = excluded.leased, ended_at", "ended_at"),
+        ("ended_at = null, end_class = null, end_message = null", "ended_at = workers.ended_at"),
+        ("end_message = null", "end_message = workers.end_message"),
+    ),
+    *of(
+        "private/_spends_a_try",
+        "failures",
+        ("'command', ", ""),
+        ("'timeout', ", ""),
+        (", 'out_of_memory'", ""),
+        ("'out_of_memory'", "'out_of_memory', 'lost_worker'"),
+        ("'out_of_memory'", "'out_of_memory', 'evicted'"),
+        ("'out_of_memory'", "'out_of_memory', 'storage'"),
+        ("'out_of_memory'", "'out_of_memory', 'internal'"),
+    ),
+)

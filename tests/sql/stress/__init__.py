@@ -1,0 +1,1 @@
+"""The stress run's parts: see tests/sql/test_stress.py."""
