@@ -9,7 +9,7 @@ from tests.mutants.mutant import Mutant, of
 COMPLETIONS: tuple[Mutant, ...] = (
     *of(
         "datum/complete_and_claim",
-        "complete neighbours failures pause",
+        "complete repeats failures neighbours pause",
         ("p_report.outcome is distinct from 'done' or p_report", "p_report"),
         (
             "if p_report.outcome is distinct from 'done' or p_report.failure_class is not null then",
@@ -81,7 +81,7 @@ COMPLETIONS: tuple[Mutant, ...] = (
     ),
     *of(
         "private/_fail_attempt",
-        "failures complete watch_job delays outputs neighbours",
+        "failures complete repeats watch_job delays outputs neighbours",
         ("+ 1 - v_spends", "+ 1"),
         ("p_claim.tries_used + v_spends", "p_claim.tries_used + 1"),
         ("p_claim.tries_used + v_spends", "v_spends"),
@@ -169,7 +169,7 @@ COMPLETIONS: tuple[Mutant, ...] = (
     ),
     *of(
         "private/_repeat_completion",
-        "complete neighbours claim_datums",
+        "repeats neighbours",
         ("a.job_no = v_key.job_no and a.seq", "a.seq"),
         ("and a.seq = v_key.seq\n", "\n"),
         ("\n    and (p_attempt is null or a.attempt = p_attempt)", ""),
