@@ -161,7 +161,7 @@ COMPLETIONS: tuple[Mutant, ...] = (
     ),
     *of(
         "private/_free_claim",
-        "complete failures neighbours",
+        "repeats complete failures neighbours",
         ("datum_id = null, seq = null", "seq = null"),
         ("seq = null, ", ""),
         ("where c.worker_no = p_worker_no and c.slot", "where c.slot"),

@@ -19,7 +19,9 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from unittest.mock import patch
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from falconeri.db.migrate import migrate
 from falconeri.local import Server
@@ -28,7 +30,9 @@ from tests.mutants.mutant import Mutant
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 300.0
 """A mutant for which the tests wait longer has hung them: caught, too."""
-SLOW_TO_IMPORT = ("hypothesis.stateful", "pytest_postgresql.plugin", "xdist.plugin", "yoyo")
+PLUGIN = "pytest_postgresql.plugin"
+SLOW_TO_IMPORT = (PLUGIN, "hypothesis.stateful", "msgspec.json", "yoyo")
+SCRAM_ITERATIONS_SINCE = 160000
 
 _FORK = multiprocessing.get_context("fork")
 
@@ -75,6 +79,7 @@ class Bench:
         state = self.folder / f"server-{self._servers}"
         state.mkdir(mode=0o755)
         server = Server.start(state, durable=False)
+        _make_logins_cheap(server)
         migrate(f"{server.url.rpartition('/')[0]}/template1")
         return server
 
@@ -91,6 +96,15 @@ class Bench:
     def close(self) -> None:
         """Stop the server."""
         self._server.stop()
+
+
+def _make_logins_cheap(server: Server) -> None:
+    """Let a login of which each test needs several cost one round of hashing, not 4096."""
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        if conn.info.server_version >= SCRAM_ITERATIONS_SINCE:
+            conn.execute("set scram_iterations = 1")
+            password = sql.Literal(conn.info.password)
+            conn.execute(sql.SQL("alter user current_user password {}").format(password))
 
 
 class Trial:
@@ -159,7 +173,8 @@ def _run(bench: Bench, log: Path, tests: list[str]) -> None:
     os.chdir(ROOT)
     os.environ["FALCONERI_TEST_DATABASE_URL"] = bench.url
     os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(bench.folder)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # they cost more than most of the tests
     # Plain: what is imported already cannot be rewritten, and nobody reads these messages.
-    argv = ["-x", "-q", "-n0", "--assert=plain", "-p", "no:cacheprovider", *tests]
+    argv = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-p", PLUGIN, *tests]
     with patch("falconeri.resources._PACKAGE", bench.folder / "falconeri"):
         sys.exit(pytest.main(argv))

@@ -7,7 +7,7 @@ import pytest
 
 from falconeri.db import datums
 from falconeri.errors import ClaimLost
-from falconeri.states import Verdict
+from falconeri.states import FailureClass, Verdict
 from falconeri.wire.work import Report
 from tests.conftest import Connect
 from tests.sql import recount
@@ -138,6 +138,15 @@ def test_other_outcome_than_before_is_no_repeat(conn: psycopg.Connection) -> Non
 
     with refused(ClaimLost):
         complete(conn, held, report=failed())
+
+
+def test_failure_of_another_class_than_before_is_no_repeat(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2, max_tries=2)
+    held = claim(conn, job)
+    complete(conn, held, report=failed(FailureClass.COMMAND))
+
+    with refused(ClaimLost):
+        complete(conn, held, report=failed(FailureClass.TIMEOUT))
 
 
 def test_two_completions_of_one_attempt_at_once_count_once(
