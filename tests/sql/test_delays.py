@@ -276,3 +276,16 @@ def test_retried_job_has_the_same_delay(conn: psycopg.Connection) -> None:
     new = jobs.retry_job(conn, job_id=job.job_id)
 
     assert value(conn, "select retry_delay_s from falconeri.jobs where id = %s", new) == 7
+
+
+def test_failure_of_one_datum_leaves_the_waiting_of_another_as_it_is(
+    conn: psycopg.Connection,
+) -> None:
+    job = make_job(conn, 3, max_tries=3, retry_delay_s=60)
+    complete(conn, claim(conn, job), report=failed())
+    waits = "select ready_at from falconeri.requeue where job_no = %s and seq = 1"
+    until = value(conn, waits, job.job_no)
+
+    complete(conn, claim(conn, job, "pod-2"), "pod-2", failed())
+
+    assert value(conn, waits, job.job_no) == until
