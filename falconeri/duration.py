@@ -51,3 +51,13 @@ def parse_duration_s(text: str, *, name: str) -> int:
     if total > _MAX_S:
         raise ValueError(f"`{name}`: {text!r} is longer than 68 years")
     return int(total)
+
+
+def duration_text(seconds: int) -> str:
+    """Return a duration as people write it: `2h 30m`, `1d 1s`, `0s`."""
+    parts: list[str] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return " ".join(parts) or "0s"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from falconeri.duration import parse_duration_s
+from falconeri.duration import duration_text, parse_duration_s
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,13 @@ def test_any_number_of_seconds_is_kept_exactly(seconds: int) -> None:
 
     assert parse_duration_s(f"{seconds}s", name="t") == seconds
     assert parse_duration_s(f"{minutes}min {rest}sec", name="t") == seconds
+
+
+@given(st.integers(0, 2**31 - 1))
+def test_a_duration_in_words_is_read_back(seconds: int) -> None:
+    assert parse_duration_s(duration_text(seconds), name="t") == seconds
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (9000, "2h 30m"), (86_401, "1d 1s")])
+def test_a_duration_in_words_leaves_out_what_is_none(seconds: int, text: str) -> None:
+    assert duration_text(seconds) == text

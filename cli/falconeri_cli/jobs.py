@@ -15,13 +15,12 @@ import typer
 from falconeri.client.jobs import JobsClient
 from falconeri.states import JobStatus
 from falconeri.wire import codec
+from falconeri.wire.events import JobProgress
 from falconeri.wire.records import Job, JobAnswer, Progress
 from falconeri_cli.plain import one_line
 from falconeri_cli.progress import follow
+from falconeri_cli.render import status
 from falconeri_cli.signals import Stopped
-
-_BAR_EVERY_S = 1.0
-_QUIET_EVERY_S = 10.0
 
 
 def find_job(client: JobsClient, name_or_id: str) -> Job:
@@ -58,14 +57,13 @@ def wait_for_end(client: JobsClient, job: Job, *, as_json: bool) -> None:
         typer.Exit: It ended as error or canceled.
         Stopped: By a signal; the job goes on.
     """
-    hold_s = _BAR_EVERY_S if sys.stderr.isatty() else _QUIET_EVERY_S
     try:
-        last = follow(client.wait_for_job(job.id, hold_s=hold_s), lines=False)
+        last = follow(_updates(client, job), lines=False)
     except Stopped:
         typer.echo(f"falconeri: no longer waiting; {job.job_name} goes on", err=True)
         raise
     if as_json:
-        print_json(last)
+        print_json(msgspec.convert(last, Progress, from_attributes=True))
     else:
         typer.echo(str(last.status))
     if last.status is not JobStatus.DONE:
@@ -75,12 +73,19 @@ def wait_for_end(client: JobsClient, job: Job, *, as_json: bool) -> None:
     leave_unless_done(last)
 
 
+def _updates(client: JobsClient, job: Job) -> Iterable[Progress]:
+    """Each change for whoever looks at a bar; else only a look now and then, and the end."""
+    if sys.stderr.isatty():
+        return (event for event in client.events(job.id) if isinstance(event, JobProgress))
+    return client.wait_for_job(job.id)
+
+
 def print_job(job: Job, *, as_json: bool) -> None:
     """Print how a job stands after a command: its status, or `paused`."""
     if as_json:
         print_json(JobAnswer(job))
     else:
-        typer.echo("paused" if job.paused and not job.status.finished else str(job.status))
+        typer.echo(status(job))
 
 
 def leave_unless_done(progress: Progress) -> None:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import typer
 
 from falconeri.errors import FalconeriError
+from falconeri.wire.events import JobProgress
 from falconeri.wire.records import Progress
 
 _LINE_EVERY_S = 5.0
 _SAME_LINE_EVERY_S = 60.0
+_WHOLE_FROM = 10
 
 
 def follow(updates: Iterable[Progress], *, lines: bool) -> Progress:
@@ -34,17 +36,41 @@ def follow(updates: Iterable[Progress], *, lines: bool) -> Progress:
 
 
 def in_words(progress: Progress) -> str:
-    """One line: `120/205 done, 1 failed, 4 running, 2 retries`."""
+    """One line: `120/205 done, 1 failed, 4 running, 2 retries, 3.1/s, 26 s left`.
+
+    The last two only where they are known.
+    """
     words = [f"{progress.done}/{progress.total} done", f"{progress.error} failed"]
     words.append(f"{progress.running} running")
     words += [f"{progress.canceled} canceled"] if progress.canceled else []
     words += [f"{retries(progress)} retries"] if retries(progress) else []
+    words += _pace(progress) if isinstance(progress, JobProgress) else []
     return ", ".join(words)
 
 
 def retries(progress: Progress) -> int:
     """How many failed tries were followed, or will be, by another one."""
     return max(0, progress.failed_attempts - progress.error)
+
+
+def _pace(progress: JobProgress) -> list[str]:
+    rate = progress.datums_per_s
+    if not rate or progress.status.finished:
+        return []
+    words = [_scaled(rate, ((1, "/s"), (1 / 60, "/min"), (1 / 3600, "/h")))]
+    if progress.expected_at is not None:
+        # Not until that time: our clock may be another one.
+        left_s = (progress.total - _settled(progress)) / rate
+        words.append(_scaled(left_s, ((86400, " days"), (3600, " h"), (60, " min"), (1, " s"))))
+        words[-1] += " left"
+    return words
+
+
+def _scaled(value: float, units: Sequence[tuple[float, str]]) -> str:
+    """Write a number in the first unit of which it is at least one and a half, else the last."""
+    size, name = next((unit for unit in units if value >= 1.5 * unit[0]), units[-1])
+    number = value / size
+    return f"{number:.0f}{name}" if number >= _WHOLE_FROM else f"{number:.2g}{name}"
 
 
 def _consume(updates: Iterable[Progress], show: Callable[[Progress], None]) -> Progress:

@@ -7,9 +7,9 @@ that of the original falconeri, whose users' scripts read it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 from falconeri.states import DatumStatus
+from falconeri.wire.codec import time_text
 from falconeri.wire.records import Datum, DatumDescription, DatumStatusCount, Job, JobDescription
 from falconeri_cli.plain import clean, last_lines, one_line
 
@@ -19,7 +19,7 @@ _OUTPUT_TAIL_LINES = 5
 def jobs_table(jobs: Sequence[Job]) -> str:
     """Return the table of `job list`, in the order given."""
     rows = [("JOB_NAME", "STATUS", "CREATED_AT")]
-    rows += [(job.job_name, job.status, timestamp(job.created_at, " ")) for job in jobs]
+    rows += [(job.job_name, status(job), time_text(job.created_at, " ")) for job in jobs]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return "\n".join(f" {a:<{widths[0]}}  {b:<{widths[1]}}  {c} " for a, b, c in rows)
 
@@ -37,26 +37,23 @@ def datum_description(description: DatumDescription) -> str:
 def failed_datum(datum: Datum, *, output_lines: int = _OUTPUT_TAIL_LINES) -> list[str]:
     """Return a line for a failed datum, and the last lines of its output below it."""
     message = one_line(datum.error_message or "")
-    lines = [f"{datum.id}  {timestamp(datum.updated_at)}  {message}".rstrip()]
+    lines = [f"{datum.id}  {time_text(datum.updated_at)}  {message}".rstrip()]
     lines += [f"  | {line}" for line in last_lines(datum.output or "", output_lines)]
     return lines
 
 
-def timestamp(at: datetime, separator: str = "T") -> str:
-    """Return a time in UTC with 0, 3 or 6 digits after the point: the fewest that are exact."""
-    if at.microsecond == 0:
-        return at.isoformat(separator, "seconds")
-    whole = at.microsecond % 1000 == 0
-    return at.isoformat(separator, "milliseconds" if whole else "microseconds")
+def status(job: Job) -> str:
+    """Return a job's status in a word: also `paused`, which to the API is a kind of `running`."""
+    return "paused" if job.paused and not job.status.finished else str(job.status)
 
 
 def _job_lines(description: JobDescription) -> Iterator[str]:
     job = description.job
     yield f"ID: {job.id}"
     yield f"Job Name: {job.job_name}"
-    yield f"Status: {job.status}"
-    yield f"Created At: {timestamp(job.created_at)}"
-    yield f"Updated At: {timestamp(job.updated_at)}"
+    yield f"Status: {status(job)}"
+    yield f"Created At: {time_text(job.created_at)}"
+    yield f"Updated At: {time_text(job.updated_at)}"
     yield f"Egress URI: {clean(job.egress_uri)}"
     if job.error_message:
         yield f"Error: {one_line(job.error_message)}"
@@ -64,7 +61,7 @@ def _job_lines(description: JobDescription) -> Iterator[str]:
     yield from (f"  {_count(count)}" for count in description.datum_status_counts)
     if description.running_datums:
         yield from ("", "Running datums:", "ID  STARTED_AT")
-        yield from (f"{d.id}  {timestamp(d.updated_at)}" for d in description.running_datums)
+        yield from (f"{d.id}  {time_text(d.updated_at)}" for d in description.running_datums)
     if description.error_datums:
         yield from ("", "Errors:", "ID  FINISHED_AT  ERROR_MESSAGE")
         for datum in description.error_datums:
@@ -80,8 +77,8 @@ def _datum_lines(description: DatumDescription) -> Iterator[str]:
     datum = description.datum
     yield f"ID: {datum.id}"
     yield f"Status: {datum.status}"
-    yield f"Created At: {timestamp(datum.created_at)}"
-    yield f"Updated At: {timestamp(datum.updated_at)}"
+    yield f"Created At: {time_text(datum.created_at)}"
+    yield f"Updated At: {time_text(datum.updated_at)}"
     if datum.node_name:
         yield f"Pod Name: {datum.pod_name or ''}".rstrip()
         yield f"Node Name: {datum.node_name}"
@@ -92,5 +89,7 @@ def _datum_lines(description: DatumDescription) -> Iterator[str]:
         yield from ("", f"Error Message: {clean(datum.error_message).rstrip()}")
         if datum.backtrace:
             yield clean(datum.backtrace).rstrip()
-    if datum.output:
+    if description.log_tail:
+        yield from ("", "Last Output:", clean(description.log_tail).rstrip("\n"))
+    elif datum.output:
         yield from ("", "Output:", clean(datum.output).rstrip("\n"))

@@ -6,11 +6,12 @@ Called by the commands that list. Columns whose width is known come first, other
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
-from falconeri.wire.controls import Attempt
+from falconeri.wire.codec import time_text
+from falconeri.wire.controls import Attempt, Worker
 from falconeri.wire.records import Datum, OutputFile
 from falconeri_cli.plain import last_lines, on_one_line, one_line
-from falconeri_cli.render import timestamp
 
 _ATTEMPT_HEADER = ("ATTEMPT", "OUTCOME", "STARTED_AT", "FINISHED_AT", "POD_NAME", "ERROR_MESSAGE")
 _OUTPUT_TAIL_LINES = 5
@@ -39,6 +40,12 @@ def attempt_lines(attempts: Sequence[Attempt]) -> Iterator[str]:
         yield from (f"  | {line}" for line in last_lines(output, _OUTPUT_TAIL_LINES))
 
 
+def worker_lines(workers: Iterable[Worker]) -> Iterator[str]:
+    """Return the lines of `job workers`; below each what it holds and prints, or died of."""
+    header = f"{'STATE':<7}  {'LAST_HEARTBEAT_AT':<19}  POD_NAME  NODE_NAME"
+    return _below(header, chain.from_iterable(map(_worker_lines, workers)))
+
+
 def _below(header: str, lines: Iterator[str]) -> Iterator[str]:
     """Yield the header only when the first line, or the end, is there: an error comes alone."""
     first = next(lines, None)
@@ -46,6 +53,19 @@ def _below(header: str, lines: Iterator[str]) -> Iterator[str]:
     if first is not None:
         yield first
     yield from lines
+
+
+def _worker_lines(worker: Worker) -> Iterator[str]:
+    at = worker.last_heartbeat_at
+    heard = "-" if at is None else at.isoformat(timespec="seconds")
+    names = f"{one_line(worker.pod_name)}  {one_line(worker.node_name)}"
+    yield f"{worker.state:<7}  {heard:<19}  {names}"
+    for held in worker.holds:
+        since = held.claimed_at.isoformat(timespec="seconds")
+        yield f"  {held.datum_id}  attempt {held.attempt}, since {since}"
+        yield from (f"  | {line}" for line in last_lines(held.log_tail or "", _OUTPUT_TAIL_LINES))
+    if worker.end_class is not None:
+        yield f"  {worker.end_class}: {one_line(worker.end_message or '')}".rstrip()
 
 
 def _datum_line(datum: Datum) -> str:
@@ -66,8 +86,8 @@ def _attempt_row(attempt: Attempt) -> tuple[str, ...]:
     return (
         str(attempt.attempt),
         attempt.outcome,
-        timestamp(attempt.started_at),
-        timestamp(attempt.finished_at),
+        time_text(attempt.started_at),
+        time_text(attempt.finished_at),
         one_line(attempt.pod_name),
         message,
     )

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from falconeri.client.events import Watching
 from falconeri.client.listings import Listings
-from falconeri.client.retry import BRIEF, ONCE, ROLLOUT
+from falconeri.client.retry import BRIEF, ONCE, ROLLOUT, SUBMISSION
 from falconeri.client.transport import Transport, waiting_url
-from falconeri.errors import Unavailable
+from falconeri.errors import FalconeriError, Unavailable
+from falconeri.wire import features
 from falconeri.wire.controls import Parallelism, RetryOptions
+from falconeri.wire.events import JobEvent
+from falconeri.wire.plan import JobPlan, PlanAnswer
 from falconeri.wire.records import (
     DatumDescription,
     Job,
@@ -48,6 +52,9 @@ class JobsClient(Listings):
         super().__init__(rest)
         self._waiting = waiting
         self._once = rest.but(timeout_s=_CREATE_TIMEOUT_S, retries=ONCE)
+        self._patient = rest.but(timeout_s=_CREATE_TIMEOUT_S, retries=SUBMISSION)
+        self._features: frozenset[str] | None = None
+        """What this falconerid understands; None: not asked yet."""
 
     @classmethod
     def connect(cls, url: str, password: str, *, wait_url: str | None = None) -> JobsClient:
@@ -68,16 +75,34 @@ class JobsClient(Listings):
         """Return falconerid's version."""
         return self._rest.fetch_text("version")
 
-    def create_job(self, spec: PipelineSpec) -> Job:
-        """Create a job. Never tried again by itself, as each try could make one more job.
+    def create_job(self, spec: PipelineSpec, *, key: str | None = None) -> Job:
+        """Create a job.
+
+        Tried again if falconerid can't be reached or its answer is lost, and still one job: but not
+        with the original's falconerid, where each try could make one more.
+
+        Args:
+            spec: Of the job.
+            key: Whoever sends the same one again, for the same spec, gets the same job, also from
+                another process; at most 255 characters. None: one for this call.
 
         Raises:
+            RequestKeyReused: The key was used for another spec.
             Unavailable: No answer; `hint` tells how to see whether there is a job nevertheless.
         """
-        try:
-            return self._once.fetch("POST", "jobs", JobAnswer, body=NewJob(job=spec)).job
-        except Unavailable as ex:
-            raise _but(ex, _PERHAPS_MADE) from ex
+        return self._make_job("jobs", NewJob(job=spec), key)
+
+    def plan_job(self, spec: PipelineSpec) -> JobPlan:
+        """Return what would be run, having made nothing; raises what `create_job` would.
+
+        Raises:
+            FalconeriError: This falconerid would make a job of it: it is the original's.
+        """
+        if not self._understands(features.PLAN):
+            raise FalconeriError("this falconerid can't plan a job", detail=self._rest.url)
+        query = {"plan": "1"}
+        body = NewJob(job=spec)
+        return self._patient.fetch("POST", "jobs", PlanAnswer, body=body, query=query).plan
 
     def find_job(self, name: str) -> Job:
         """Return the job of this name.
@@ -122,8 +147,9 @@ class JobsClient(Listings):
         matching: str | None = None,
         parallelism: int | None = None,
         datum_tries: int | None = None,
+        key: str | None = None,
     ) -> Job:
-        """Make a new job of what an ended one did not finish. Never tried again by itself.
+        """Make a new job of what an ended one did not finish. Tried again as `create_job` is.
 
         Args:
             job_id: The ended job.
@@ -131,6 +157,7 @@ class JobsClient(Listings):
                 None: all unfinished ones.
             parallelism: How many workers, ≥ 0; None: as before.
             datum_tries: How often each datum may fail, ≥ 1; None: as before.
+            key: As for `create_job`.
 
         Raises:
             JobNotFound: There is none.
@@ -141,10 +168,7 @@ class JobsClient(Listings):
         options = RetryOptions(matching=matching, parallelism=parallelism, datum_tries=datum_tries)
         # Without options without a body: the original's falconerid takes none.
         body = None if options == RetryOptions() else options
-        try:
-            return self._once.fetch("POST", f"jobs/{job_id}/retry", JobAnswer, body=body).job
-        except Unavailable as ex:
-            raise _but(ex, _PERHAPS_MADE) from ex
+        return self._make_job(f"jobs/{job_id}/retry", body, key)
 
     def cancel_job(self, job_id: UUID) -> Job:
         """End a job; a repeat is fine.
@@ -212,6 +236,22 @@ class JobsClient(Listings):
         """
         return self._rest.fetch("GET", f"datums/{datum_id}/describe", DatumDescription)
 
+    def events(self, job_id: UUID) -> Iterator[JobEvent]:
+        """Yield how the job is, at once and whenever that changes, until it has ended.
+
+        `JobProgress` at most each second or so; the last one is the `JobState` of the ended job.
+        Lost connections are made anew. From the original's falconerid, which can't tell, come
+        states only, and some seconds late.
+
+        Args:
+            job_id: Which job.
+
+        Raises:
+            JobNotFound: There is none, or none any more.
+            Unavailable: falconerid can't be reached for a minute.
+        """
+        return iter(Watching(self._rest, self._waiting, job_id))
+
     def wait_for_job(self, job_id: UUID, *, hold_s: float = 25.0) -> Iterator[Progress]:
         """Yield the job's progress every `hold_s` seconds and when it ends; that one is the last.
 
@@ -232,6 +272,26 @@ class JobsClient(Listings):
             yield answer.progress
             if answer.progress.status.finished:
                 return
+
+    def _make_job(self, path: str, body: object, key: str | None) -> Job:
+        headers = {"Idempotency-Key": key or uuid4().hex}
+        try:
+            return self._patient.fetch(
+                "POST",
+                path,
+                JobAnswer,
+                body=body,
+                headers=headers,
+                repeatable=lambda: self._understands(features.IDEMPOTENCY_KEY),
+            ).job
+        except Unavailable as ex:
+            raise _but(ex, _PERHAPS_MADE) from ex
+
+    def _understands(self, feature: str) -> bool:
+        if self._features is None:
+            header = self._rest.fetch_header("version", features.HEADER)
+            self._features = features.read(header)
+        return feature in self._features
 
 
 def _but(error: Unavailable, hint: str) -> Unavailable:

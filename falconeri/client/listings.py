@@ -10,7 +10,7 @@ from uuid import UUID
 
 from falconeri.client.transport import Transport
 from falconeri.states import DatumStatus, JobStatus
-from falconeri.wire.controls import Attempt, AttemptsAnswer, DatumsPage
+from falconeri.wire.controls import Attempt, AttemptsAnswer, DatumsPage, Worker, WorkersPage
 from falconeri.wire.records import Datum, Job, JobsPage, OutputFile
 
 _PAGE = 500
@@ -36,9 +36,6 @@ class Listings:
             status: Only these; None: all.
             name: Only those whose name begins so, as a pipeline's name does; None: all.
             limit: At most so many, > 0; None: all.
-
-        Raises:
-            JobNotFound: The last job of a page was deleted before the next one was asked for.
         """
         query = _given(status=status, name=name)
         left = limit
@@ -68,6 +65,22 @@ class Listings:
             if page.after is None:
                 return
             query["after"] = str(page.after)
+
+    def iter_workers(self, job_id: UUID) -> Iterator[Worker]:
+        """Yield the pods that ever worked for a job, by name, with what they hold and print now.
+
+        A page a request; each page as it is then.
+
+        Raises:
+            JobNotFound: There is none.
+        """
+        query = {"limit": str(_PAGE)}
+        while True:
+            page = self._rest.fetch("GET", f"jobs/{job_id}/workers", WorkersPage, query=query)
+            yield from page.workers
+            if page.after is None:
+                return
+            query["after"] = page.after
 
     def list_attempts(self, datum_id: UUID) -> list[Attempt]:
         """Return every ended try at a datum, the first one first.

@@ -6,7 +6,7 @@ Called by `transport`; knows nothing of HTTP.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +19,15 @@ class RetryPolicy:
         base_s: The longest that the first pause may be; each further one may be twice as long.
         cap_s: The longest that any pause may be.
         tries: How often a request is sent at most.
+        whole_tries: The deadline cuts no try short, and is for what follows the first failure: for
+            calls that may take minutes, but should not fail for minutes.
     """
 
     deadline_s: float
     base_s: float = 0.5
     cap_s: float = 60.0
     tries: int = 1_000_000
+    whole_tries: bool = False
 
     def pause_s(self, failures: int, *, at_least_s: float = 0.0) -> float:
         """Return how long to pause after this many failures (≥ 1).
@@ -44,6 +47,9 @@ ONCE = RetryPolicy(deadline_s=3600.0, tries=1)
 
 BRIEF = RetryPolicy(deadline_s=15.0, cap_s=4.0)
 """For a person who waits, or a program on its way out."""
+
+SUBMISSION = replace(BRIEF, whole_tries=True)
+"""For a person who waits while a bucket is listed."""
 
 ROLLOUT = RetryPolicy(deadline_s=60.0, cap_s=4.0)
 """For a person who waits long anyway: falconerid may be replaced meanwhile."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -100,6 +100,8 @@ class Transport:
         *,
         body: object = None,
         query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: Callable[[], bool] | None = None,
     ) -> T:
         """Make a call that answers with JSON.
 
@@ -109,40 +111,63 @@ class Transport:
             answer: The type of the answer's JSON.
             body: One of `falconeri.wire`'s structs, or None.
             query: Parameters, not yet encoded.
+            headers: More of them.
+            repeatable: For a call that not every falconerid can be asked twice: asked once, before
+                the first repeat. Such a call is repeated when falconerid is Unavailable, and for no
+                other error. None: any may be repeated.
 
         Raises:
             FalconeriError: The class that falconerid's error body names; Unavailable when it can't
                 be reached until the deadline.
         """
-        return answers.value_of(self._call(_Request(method, path, body, query)).body, answer)
+        request = _Request(method, path, body, query, headers or {}, repeatable)
+        return answers.value_of(self._call(request).body, answer)
 
     def send(self, method: str, path: str, *, body: object = None) -> None:
         """Make a call whose answer has nothing in it; see `fetch`."""
-        self._call(_Request(method, path, body, None))
+        self._call(_Request(method, path, body))
 
     def fetch_text(self, path: str) -> str:
         """Make a GET call that answers with text; see `fetch`."""
-        return self._call(_Request("GET", path, None, None)).body.decode(errors="replace")
+        return self._call(_Request("GET", path)).body.decode(errors="replace")
+
+    def fetch_header(self, path: str, name: str) -> str | None:
+        """Make a GET call for a header of its answer, None if there is none; see `fetch`."""
+        return self._call(_Request("GET", path)).headers.get(name)
 
     def fetch_lines(self, path: str, line: type[T]) -> Iterator[T]:
         """Make a GET call that answers with a JSON value a line; yield them as they come.
-
-        It is tried again until the answer begins. `timeout_s` is for that, and for each silence
-        after it: the whole may take as long as it likes.
 
         Args:
             path: Below the URL, without a slash in front.
             line: The type of each line's JSON.
 
         Raises:
+            FalconeriError, Unavailable: See `fetch_raw_lines`.
+        """
+        for text in self.fetch_raw_lines(path):
+            yield answers.value_of(text, line)
+
+    def fetch_raw_lines(
+        self, path: str, *, headers: Mapping[str, str] | None = None
+    ) -> Iterator[bytes]:
+        """Make a GET call that answers with lines; yield them as they come, without their ends.
+
+        It is tried again until the answer begins. `timeout_s` is for that, and for each silence
+        after it: the whole may take as long as it likes.
+
+        Args:
+            path: Below the URL, without a slash in front.
+            headers: More of them.
+
+        Raises:
             FalconeriError: See `fetch`.
             Unavailable: Also if the answer is cut off: then what came so far is not all.
         """
-        request = _Request("GET", path, None, None)
+        request = _Request("GET", path, headers=headers or {})
         with self._persist(request, self._begin) as stream:
             try:
-                for text in stream.lines():
-                    yield answers.value_of(text, line)
+                yield from stream.lines()
             except HTTPError as ex:
                 raise Unavailable(
                     "falconerid's answer was cut off",
@@ -154,15 +179,21 @@ class Transport:
         return self._persist(request, self._try)
 
     def _persist(self, request: _Request, attempt: Callable[[_Request, float], Answer]) -> Answer:
-        deadline = time.monotonic() + self._retries.deadline_s
+        policy = self._retries
+        deadline = time.monotonic() + policy.deadline_s
         failures = 0
         while True:
             left_s = max(deadline - time.monotonic(), _LEAST_TRY_S)
+            limit_s = self._timeout_s if policy.whole_tries else min(self._timeout_s, left_s)
             try:
-                return attempt(request, min(self._timeout_s, left_s))
+                return attempt(request, limit_s)
             except _Refused as refused:
                 failures += 1
+                if failures == 1 and policy.whole_tries:
+                    deadline = time.monotonic() + policy.deadline_s
                 self._pause_or_raise(refused, request, failures, deadline)
+                if failures == 1 and not request.may_be_repeated():
+                    raise refused.error from refused.__cause__
 
     def _try(self, request: _Request, limit_s: float) -> Response:
         deadline = time.monotonic() + limit_s
@@ -189,7 +220,7 @@ class Transport:
         raise _refusal(response)
 
     def _open(self, request: _Request, limit_s: float) -> Stream:
-        headers = self._headers
+        headers = {**self._headers, **request.headers}
         data = None
         if request.body is not None:
             data = codec.encode(request.body)
@@ -207,7 +238,7 @@ class Transport:
         self, refused: _Refused, request: _Request, failures: int, deadline: float
     ) -> None:
         error = refused.error
-        if error.http_status not in range(500, 600) or failures >= self._retries.tries:
+        if not request.is_worth_repeating(error) or failures >= self._retries.tries:
             raise error from refused.__cause__
         pause_s = self._retries.pause_s(failures, at_least_s=refused.retry_after_s)
         if time.monotonic() + pause_s >= deadline:
@@ -239,11 +270,24 @@ def waiting_url(url: str) -> str:
 class _Request:
     method: str
     path: str
-    body: object
-    query: Mapping[str, str] | None
+    body: object = None
+    query: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    repeatable: Callable[[], bool] | None = None
 
     def url_below(self, base: str) -> str:
         return base + self.path + (f"?{urlencode(self.query)}" if self.query else "")
+
+    def is_worth_repeating(self, error: FalconeriError) -> bool:
+        if self.repeatable is not None:
+            return isinstance(error, Unavailable)
+        return error.http_status in range(500, 600)
+
+    def may_be_repeated(self) -> bool:
+        try:
+            return self.repeatable is None or self.repeatable()
+        except FalconeriError:  # the one of the call itself says more
+            return False
 
 
 class _Refused(Exception):

@@ -41,7 +41,11 @@ def copy_secret(secrets: Path, name: str, target: Path) -> None:
 
 def _keys(secrets: Path, name: str) -> list[Path]:
     folder = secrets / name
-    if folder.parent != secrets or name in {"", ".", ".."} or not folder.is_dir():
+    try:
+        known = folder.parent == secrets and name not in {"", ".", ".."} and folder.is_dir()
+    except OSError:  # no file can have such a name
+        known = False
+    if not known:
         raise SecretNotFound(
             detail=name,
             hint=f"a secret is a directory in {secrets} with a file for each key",

@@ -142,6 +142,16 @@ def find_job_of_datum(conn: Connection, *, datum_id: UUID) -> UUID:
     return cast("tuple[UUID]", row)[0]
 
 
+def find_log_tail(conn: Connection, *, datum_id: UUID) -> str | None:
+    """What the program of a running datum has printed last; None: nothing, or it doesn't run.
+
+    Raises:
+        DatumNotFound: ZF002, HTTP 404: not a datum's id.
+    """
+    row = conn.execute("select falconeri.find_log_tail(%s)", (datum_id,)).fetchone()
+    return cast("tuple[str | None]", row)[0]
+
+
 def list_inputs(conn: Connection, *, datum_id: UUID) -> list[InputFile]:
     """The input files of a datum, in the order of its spec.
 

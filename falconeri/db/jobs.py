@@ -10,12 +10,12 @@ from psycopg.types.json import Jsonb
 
 from falconeri.db.copying import bigint, copy_numbered
 from falconeri.db.rows import record
-from falconeri.wire.records import Job, Progress
+from falconeri.wire.records import Job, JobsPage, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from psycopg import Connection
+    from psycopg import Connection, Cursor
 
     from falconeri.states import JobStatus
 
@@ -199,24 +199,33 @@ def list_jobs(
     name: str | None = None,
     after: UUID | None = None,
     limit: int | None = None,
-) -> list[Job]:
-    """A page of the jobs, newest first.
+) -> JobsPage:
+    """A page of the jobs, newest first; `after` is set unless it is empty.
 
     Args:
         status: Only these; None: all.
         name: Only those whose name begins so; None: all.
-        after: The last job of the page before; None: from the newest.
+        after: That of the page before, whose last job may be deleted by now; None: from the newest.
         limit: At most so many; None: all.
 
     Raises:
-        JobNotFound: ZF001, HTTP 404: there is no job `after`.
+        InvalidInput: ZF009, HTTP 422: `after` is not from a page of jobs.
     """
-    with conn.cursor(row_factory=record(Job)) as cursor:
+    with conn.cursor(row_factory=_job_and_cursor) as cursor:
         cursor.execute(
             "select * from falconeri.list_jobs(%s, %s::text, %s::uuid, %s::integer)",
             (status, name, after, limit),
         )
-        return cursor.fetchall()
+        found = cursor.fetchall()
+    return JobsPage(
+        jobs=[job for job, _ in found], after=next((cursor_id for _, cursor_id in found[-1:]), None)
+    )
+
+
+def _job_and_cursor(cursor: Cursor[Any]) -> Callable[[Sequence[Any]], tuple[Job, UUID]]:
+    """A row factory: each job with the place in the list that comes after it."""
+    make_job = record(Job)(cursor)
+    return lambda values: (make_job(values), values[-1])
 
 
 def job_progress(conn: Connection, *, job_id: UUID) -> Progress:

@@ -1,4 +1,4 @@
-"""A new job's datums from its plan: count, stage, multiply. Source: sql/functions/job/.
+"""A new job's datums from its plan: count, stage, multiply or check. Source: sql/functions/job/.
 
 Called by falconerid's spool between `create_job` and `start_job`.
 """
@@ -8,10 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from falconeri.db.copying import bigint, copy_numbered, integer
+from falconeri.db.rows import record
 from falconeri.wire import codec
+from falconeri.wire.plan import Rival
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from uuid import UUID
 
     from psycopg import Connection
 
@@ -67,3 +70,33 @@ def expand_cross(conn: Connection, *, job_no: int, factors: list[int], into: int
         "select falconeri.expand_cross(%s, %s::integer[], %s::integer)", (job_no, factors, into)
     ).fetchone()
     return cast("tuple[int]", row)[0]
+
+
+def check_cross(conn: Connection, *, job_no: int, factors: list[int], into: int | None) -> int:
+    """Refuse what `expand_cross` would, and hand the factors' rows to another one; count them.
+
+    Args:
+        factors: At least two, used up by this.
+        into: The number of a factor; None: the rows are not needed any more.
+
+    Raises:
+        InvalidInput: ZF009, HTTP 422: two files of a combination would share a local path.
+    """
+    row = conn.execute(
+        "select falconeri.check_cross(%s, %s::integer[], %s::integer)", (job_no, factors, into)
+    ).fetchone()
+    return cast("tuple[int]", row)[0]
+
+
+def list_rivals(conn: Connection, *, job_id: UUID, limit: int) -> list[Rival]:
+    """The other running jobs that may write the same names, the oldest first.
+
+    Args:
+        limit: At most so many.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+    """
+    with conn.cursor(row_factory=record(Rival)) as cursor:
+        cursor.execute("select * from falconeri.list_rivals(%s, %s::integer)", (job_id, limit))
+        return cursor.fetchall()

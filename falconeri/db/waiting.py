@@ -1,6 +1,7 @@
 """The few functions that the hub calls, on its own asynchronous connection.
 
-Source: sql/functions/datum/claim_datums.sql, sql/functions/job/watch_job.sql and job_progress.sql.
+Source: sql/functions/datum/claim_datums.sql, sql/functions/worker/list_holding.sql, and in
+sql/functions/job watch_job.sql, job_progress.sql and list_progress.sql.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
+import msgspec
 import psycopg
 
 from falconeri.db.datums import Work
@@ -18,6 +21,7 @@ from falconeri.db.pool import translated
 from falconeri.db.rows import record
 from falconeri.errors import BY_SQLSTATE
 from falconeri.states import Verdict
+from falconeri.wire.events import JobProgress, JobState
 from falconeri.wire.records import Progress
 
 if TYPE_CHECKING:
@@ -42,6 +46,30 @@ class HandedOut:
 
     def __iter__(self) -> Iterator[tuple[str, WorkAnswer]]:
         return iter(self.claimed)
+
+
+@dataclass(frozen=True)
+class JobNews:
+    """How a job is, in the two parts that its watchers are told."""
+
+    state: JobState
+    progress: JobProgress
+
+
+class _ProgressRow(Progress, frozen=True):
+    """A row of list_progress."""
+
+    paused: bool
+    parallelism: int
+    error_message: str | None
+    datums_per_s: float | None
+    expected_at: datetime | None
+
+    def news(self) -> JobNews:
+        return JobNews(
+            state=msgspec.convert(self, JobState, from_attributes=True),
+            progress=msgspec.convert(self, JobProgress, from_attributes=True),
+        )
 
 
 async def claim_datums(
@@ -77,6 +105,16 @@ async def claim_datums(
     return HandedOut(claimed, None if last is Verdict.CLAIMED else last)
 
 
+async def list_holding(
+    conn: AsyncConnection, *, job_id: UUID, pod_names: Sequence[str]
+) -> list[str]:
+    """Those of these pods that hold something of a job: `claim_datums` gives it to them again."""
+    cursor = await conn.execute(
+        "select pod_name from falconeri.list_holding(%s, %s::text[])", (job_id, list(pod_names))
+    )
+    return [cast("str", pod_name) for (pod_name,) in await cursor.fetchall()]
+
+
 async def watch_job(conn: AsyncConnection, *, job_id: UUID) -> None:
     """Ask to be notified when work of a job becomes ready; then look once more.
 
@@ -97,6 +135,13 @@ async def job_progress(conn: AsyncConnection, *, job_id: UUID) -> Progress:
         with _translating():
             await cursor.execute("select * from falconeri.job_progress(%s)", (job_id,))
         return cast("Progress", await cursor.fetchone())
+
+
+async def list_progress(conn: AsyncConnection, *, job_ids: Sequence[UUID]) -> list[JobNews]:
+    """How far these jobs are and how fast; of those that there are."""
+    async with conn.cursor(row_factory=record(_ProgressRow)) as cursor:
+        await cursor.execute("select * from falconeri.list_progress(%s::uuid[])", (list(job_ids),))
+        return [row.news() for row in await cursor.fetchall()]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from falconeri.db.rows import record
+from falconeri.wire.controls import Worker
 from falconeri.wire.work import HeartbeatAnswer, Held, WorkOrder
 
 if TYPE_CHECKING:
@@ -42,15 +43,21 @@ def register_worker(conn: Connection, *, job_id: UUID, pod_name: str, node_name:
 def extend_leases(
     conn: Connection, *, job_id: UUID, pod_name: str, held: Sequence[Held]
 ) -> HeartbeatAnswer:
-    """Note a sign of life; learn which attempts are no longer the pod's.
+    """Note a sign of life, and what programs print; learn which attempts are no longer the pod's.
 
     Raises:
         JobNotFound: ZF001, HTTP 404.
     """
     with conn.cursor(row_factory=record(HeartbeatAnswer)) as cursor:
         cursor.execute(
-            "select * from falconeri.extend_leases(%s, %s, %s::uuid[], %s::integer[])",
-            (job_id, pod_name, [h.datum_id for h in held], [h.attempt for h in held]),
+            "select * from falconeri.extend_leases(%s, %s, %s::uuid[], %s::integer[], %s::text[])",
+            (
+                job_id,
+                pod_name,
+                [each.datum_id for each in held],
+                [each.attempt for each in held],
+                [each.log_tail for each in held],
+            ),
         )
         return cast("HeartbeatAnswer", cursor.fetchone())
 
@@ -74,6 +81,22 @@ def requeue_expired(conn: Connection, *, limit: int) -> int:
     """Give back what workers hold whose lease ran out; call again while it returns `limit`."""
     row = conn.execute("select falconeri.requeue_expired(%s)", (limit,)).fetchone()
     return cast("tuple[int]", row)[0]
+
+
+def list_workers(conn: Connection, *, job_id: UUID, after: str | None, limit: int) -> list[Worker]:
+    """A page of the pods that ever worked for a job, by name, with what they hold.
+
+    Args:
+        after: The last pod of the page before; None: from the first.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+    """
+    with conn.cursor(row_factory=record(Worker)) as cursor:
+        cursor.execute(
+            "select * from falconeri.list_workers(%s, %s::text, %s)", (job_id, after, limit)
+        )
+        return cursor.fetchall()
 
 
 def list_holders(conn: Connection) -> list[Holder]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from msgspec import UNSET, Struct
 
@@ -27,12 +27,19 @@ Inputs = list[InputRef]
 OpenStorage = Callable[[str], Storage]
 
 
+class ListedDatum(NamedTuple):
+    """A datum of an atom; its size is None if it is a folder, of which a listing doesn't say it."""
+
+    inputs: Inputs
+    size_bytes: int | None
+
+
 @dataclass(frozen=True)
 class Listing:
     """The datums of an atom; they are listed while they are read, which can be done once."""
 
-    uri: str
-    datums: Iterator[Inputs]
+    atom: Atom
+    datums: Iterator[ListedDatum]
 
 
 class UnionOf(Struct, Generic[Leaf], frozen=True):
@@ -66,7 +73,7 @@ def plan_datums(input_: Input, open_: OpenStorage) -> Plan[Listing]:
         StorageError: See `Storage`.
     """
     if (atom := input_.files) is not None:
-        return Listing(atom.uri, _list_atom(atom, open_))
+        return Listing(atom, _list_atom(atom, open_))
     if input_.union is not UNSET:
         return UnionOf(tuple(plan_datums(part, open_) for part in input_.union))
     parts = tuple(plan_datums(part, open_) for part in input_.cross or [])
@@ -74,15 +81,16 @@ def plan_datums(input_: Input, open_: OpenStorage) -> Plan[Listing]:
     return CrossOf(parts) if len(parts) > 1 else UnionOf(parts)
 
 
-def _list_atom(atom: Atom, open_: OpenStorage) -> Iterator[Inputs]:
+def _list_atom(atom: Atom, open_: OpenStorage) -> Iterator[ListedDatum]:
     storage = open_(atom.uri)
     directory = f"/pfs/{atom.repo}/"
     if atom.glob is Glob.WHOLE:
         _require_some(storage.list_files(atom.uri), atom.uri)
-        yield [InputRef(as_directory(atom.uri), directory)]
+        yield ListedDatum([InputRef(as_directory(atom.uri), directory)], None)
         return
     for entry in _require_some(storage.list_entries(atom.uri), atom.uri):
-        yield [InputRef(entry.uri, directory + relative_path(entry.uri, atom.uri))]
+        ref = InputRef(entry.uri, directory + relative_path(entry.uri, atom.uri))
+        yield ListedDatum([ref], None if entry.is_directory else entry.size_bytes)
 
 
 def _require_some(entries: Iterator[Entry], uri: str) -> Iterator[Entry]:

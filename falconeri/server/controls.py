@@ -35,7 +35,7 @@ class JobRetry(JobResource):
         key = exchange.parse_uuid(job_id, "job_id")
         options = exchange.optional_body(req, RetryOptions) or RetryOptions()
         request = request_of(req, options)
-        with self._services.db.transaction() as conn:
+        with self._services.submissions.slot(), self._services.db.transaction() as conn:
             make = partial(
                 db_jobs.retry_job,
                 conn,

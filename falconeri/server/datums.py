@@ -23,12 +23,13 @@ class DatumDescribe(WorkResource):
 
     @operation(Access.READ, DatumNotFound, answers=DatumDescription)
     def on_get(self, req: falcon.Request, resp: falcon.Response, datum_id: str) -> None:
-        """The datum and its input files."""
+        """The datum and its input files, and what its program printed last, if it runs."""
         with self._services.db.connection() as conn:
             key = self._datum_id(req, datum_id, conn)
             description = DatumDescription(
                 datum=db_datums.describe_datum(conn, datum_id=key),
                 input_files=db_datums.list_inputs(conn, datum_id=key),
+                log_tail=db_datums.find_log_tail(conn, datum_id=key),
             )
         exchange.answer(resp, description)
 

@@ -15,7 +15,7 @@ from falconeri.states import (
     OutputStatus,
     Verdict,
 )
-from falconeri.wire import controls, records, work
+from falconeri.wire import controls, events, plan, records, work
 from falconeri.wire.spec import (
     Atom,
     Egress,
@@ -121,8 +121,40 @@ _ATTEMPT = controls.Attempt(
     output="cannot read /pfs/texts/emma.txt\n",
     backtrace=None,
 )
+_TAIL = "reading /pfs/texts/emma.txt\n120,000 words so far\n"
+_STATE = events.JobState(
+    _JOB_ID, _JOB.job_name, JobStatus.RUNNING, paused=False, parallelism=10, error_message=None
+)
 _WORK = work.WorkAnswer(
     Verdict.CLAIMED, work.Claim(_DATUM_ID, 1, [work.InputRef(_URI, _INPUT.local_path)])
+)
+
+_PLAN = plan.JobPlan(
+    pipeline_name=_SPEC.pipeline.name,
+    image=_SPEC.transform.image,
+    command=_SPEC.transform.cmd,
+    egress_uri=_SPEC.egress.uri,
+    datums=100,
+    max_datums=10_000_000,
+    size=plan.Size(74_520_301, 84_122, 745_203, 3_281_920, exact=True),
+    inputs=[
+        plan.PlannedInput(
+            "s3://my-texts/books/",
+            "texts",
+            Glob.ENTRIES,
+            100,
+            plan.Size(74_520_301, 84_122, 745_203, 3_281_920, exact=True),
+        )
+    ],
+    sample=[plan.PlannedDatum([work.InputRef(_URI, _INPUT.local_path)])],
+    parallelism=10,
+    memory="500Mi",
+    cpu=1.2,
+    max_tries=3,
+    retry_delay_s=0,
+    timeout_s=9000,
+    secrets=[plan.PlannedSecret("s3", None, "AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID", found=True)],
+    rivals=[plan.Rival(_JOB_ID, _JOB.job_name, _JOB.egress_uri)],
 )
 
 _INSTANCES: tuple[Any, ...] = (
@@ -133,7 +165,7 @@ _INSTANCES: tuple[Any, ...] = (
         _JOB, [records.DatumStatusCount(DatumStatus.RUNNING, 1, 0)], [_DATUM], []
     ),
     records.DatumAnswer(_DATUM),
-    records.DatumDescription(_DATUM, [_INPUT]),
+    records.DatumDescription(_DATUM, [_INPUT], log_tail=_TAIL),
     records.OutputFilesAnswer([_FILE]),
     _FILE,
     _PROGRESS,
@@ -142,6 +174,22 @@ _INSTANCES: tuple[Any, ...] = (
     controls.Parallelism(parallelism=20),
     controls.AttemptsAnswer([_ATTEMPT]),
     controls.DatumsPage([_DATUM], after=_DATUM_ID),
+    controls.WorkersPage(
+        [
+            controls.Worker(
+                _POD,
+                _NODE,
+                controls.WorkerState.WORKING,
+                registered_at=_EARLIER,
+                last_heartbeat_at=_LATER,
+                holds=[controls.Hold(_DATUM_ID, 1, 0, claimed_at=_EARLIER, log_tail=_TAIL)],
+                ended_at=None,
+                end_class=None,
+                end_message=None,
+            )
+        ],
+        after=_POD,
+    ),
     work.NewJob(_SPEC),
     work.WorkerIdentity(_POD, _NODE),
     work.WorkOrder(
@@ -154,7 +202,7 @@ _INSTANCES: tuple[Any, ...] = (
         work.Report(AttemptOutcome.DONE, output="counted 160,993 words\n", exit_code=0, cpu_s=2.1),
     ),
     work.CompletionAnswer(_WORK),
-    work.Heartbeat(_POD, [work.Held(_DATUM_ID, 1)]),
+    work.Heartbeat(_POD, [work.Held(_DATUM_ID, 1, log_tail=_TAIL)]),
     work.HeartbeatAnswer(JobStatus.RUNNING, []),
     work.WaitForWork(_POD, _NODE),
     work.NewOutputs(_POD, [work.NewOutput(_RESULT)], attempt=1),
@@ -169,6 +217,8 @@ EXAMPLES: dict[Any, Any] = {
     **{instance.__class__: instance for instance in _INSTANCES},
     str: __version__,
     records.JobAnswer | records.JobsPage: records.JobsPage([_JOB], after=None),
+    records.JobAnswer | plan.PlanAnswer: plan.PlanAnswer(_PLAN),
+    events.JobState | events.JobProgress: _STATE,
     records.DatumDescription | None: records.DatumDescription(_DATUM, [_INPUT]),
 }
 """By the type that an operation declares."""

@@ -6,6 +6,7 @@ A body becomes one of our types or a 4xx that says why; an error of ours becomes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
@@ -39,6 +40,11 @@ MAX_BODY_BYTES = 50 * 2**20
 
 JSON_LINES = "application/jsonl"
 
+_HYPHENATED = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_UUID = re.compile(
+    rf"[0-9a-f]{{32}}|(urn:uuid:)?{_HYPHENATED}|{{{_HYPHENATED}}}", re.IGNORECASE | re.ASCII
+)
+
 MAX_PAGE = 1000
 LIMIT = Query("limit", Annotated[int, Meta(ge=1, le=MAX_PAGE)], "At most so many; 100 if absent.")
 
@@ -49,10 +55,10 @@ def parse_uuid(text: str, name: str) -> UUID:
     Raises:
         BadRequest: Not a UUID.
     """
-    try:
-        return UUID(text)
-    except ValueError as ex:
-        raise BadRequest(f"`{name}` is not a UUID", detail=repr(text)) from ex
+    # The constructor alone takes more than it should: signs, underscores, hyphens anywhere.
+    if not _UUID.fullmatch(text):
+        raise BadRequest(f"`{name}` is not a UUID", detail=repr(text[:50]))
+    return UUID(text)
 
 
 def check_json(content_type: str | None) -> None:
@@ -143,7 +149,10 @@ def admit(
 
     Raises:
         Unauthorized, BadRequest, Forbidden: See `falconeri.server.auth`.
+        falcon.HTTPNotFound: The path has an empty part, so it is another one.
     """
+    if not all(params.values()):
+        raise falcon.HTTPNotFound
     declared = operation_of(resource, req.method)
     if declared is None or declared.access is Access.PUBLIC:
         return
@@ -163,6 +172,10 @@ def admit(
             reason=ex.message,
         )
         raise
+    for name, text in params.items():
+        # Before the body is looked at, as by the original.
+        if name.endswith("_id"):
+            parse_uuid(text, name)
     req.context.caller = who
 
 

@@ -1,12 +1,14 @@
-"""Where clients wait: thousands of them, on one event loop, with two database connections in all.
+"""Where clients wait: thousands of them, on one event loop, with three database connections in all.
 
-One connection LISTENs. The other claims *on behalf of the waiting workers*, in batches: k ready
+One connection LISTENs. Another claims *on behalf of the waiting workers*, in batches: k ready
 datums wake k workers, the others sleep on. Nothing is missed: before the hub lets workers sleep it
 asks the job's shards to notify (`watch_job`) and looks once more; after a lost LISTEN connection it
 looks at everything again; and every SAFETY_S it does so anyway.
 
 A claim made for a worker that has gone meanwhile is no loss: the pod gets the same datum when it
 asks again, and if it is dead its claim is given back like any other.
+
+A third one looks how far jobs are that are watched, while any is (`feed`).
 
 Called by `waiting`; knows nothing of HTTP.
 """
@@ -15,10 +17,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TypeVar
 from uuid import UUID
 
 import psycopg
@@ -27,13 +27,13 @@ from falconeri.db import waiting as db
 from falconeri.db.pool import CONNECTION_SETTINGS
 from falconeri.errors import FalconeriError
 from falconeri.log import get_logger
+from falconeri.server.feed import Feed
+from falconeri.server.room import EMPTY, Room, resolve
 from falconeri.states import Verdict
 from falconeri.wire.records import Progress
 from falconeri.wire.work import WorkAnswer, WorkerIdentity
 
 log = get_logger(__name__)
-
-T = TypeVar("T")
 
 SAFETY_S = 30.0
 """The longest that a missed notification can go unnoticed."""
@@ -44,29 +44,9 @@ BATCH = 500
 RECONNECT_S = 0.5
 BUSY_S = 0.005
 
-EMPTY = WorkAnswer(verdict=Verdict.EMPTY)
-ENDED = WorkAnswer(verdict=Verdict.ENDED)
-
-
-@dataclass
-class _Room:
-    """Who waits for one job."""
-
-    workers: dict[str, tuple[WorkerIdentity, asyncio.Future[WorkAnswer]]] = field(
-        default_factory=dict[str, tuple[WorkerIdentity, asyncio.Future[WorkAnswer]]]
-    )
-    """By pod, in the order of their coming."""
-    watchers: set[asyncio.Future[Progress]] = field(default_factory=set[asyncio.Future[Progress]])
-    """Those who wait for the job's end."""
-
-    def turn_away(self, error: FalconeriError) -> None:
-        """Answer everybody with an error."""
-        for _, future in self.workers.values():
-            if not future.done():
-                future.set_exception(error)
-        for watcher in self.watchers:
-            if not watcher.done():
-                watcher.set_exception(error)
+FIRST_BATCH = 1
+"""Of the workers that wait, so many are asked for first, since mostly one gets something; then
+ever more, as long as there is something for all of them."""
 
 
 class Hub:
@@ -74,29 +54,30 @@ class Hub:
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
-        self._rooms: defaultdict[UUID, _Room] = defaultdict(_Room)
-        self._dirty: set[UUID] = set()
+        self.feed = Feed(self._connect)
+        self._rooms: defaultdict[UUID, Room] = defaultdict(Room)
+        self._dirty: dict[UUID, None] = {}
         self._wake = asyncio.Event()
         self._closing = False
 
     def count(self) -> int:
         """How many wait; from any thread, and then not to the last one."""
-        return sum(len(room.workers) + len(room.watchers) for room in list(self._rooms.values()))
+        waiting = sum(len(room.workers) + len(room.watchers) for room in list(self._rooms.values()))
+        return waiting + self.feed.count()
 
     async def run(self) -> None:
         """Serve until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._for_ever(self._listen))
             group.create_task(self._for_ever(self._dispatch))
+            group.create_task(self._for_ever(self.feed.run))
 
     def close(self) -> None:
         """Send all waiters away: they ask again, another falconerid."""
         self._closing = True
+        self.feed.close()
         for room in self._rooms.values():
-            for _, future in room.workers.values():
-                _resolve(future, EMPTY)
-            for watcher in room.watchers:
-                watcher.cancel()
+            room.send_away()
 
     @asynccontextmanager
     async def worker(
@@ -106,20 +87,23 @@ class Hub:
 
         A pod has one place: if it asks anew, its earlier request is answered `empty`.
         """
-        future = asyncio.get_running_loop().create_future()
         room = self._rooms[job_id]
-        if earlier := room.workers.pop(who.pod_name, None):
-            _resolve(earlier[1], EMPTY)
-        room.workers[who.pod_name] = (who, future)
+        future = room.enter(who)
         if self._closing:
-            _resolve(future, EMPTY)
-        self._look_at(job_id)
+            resolve(future, EMPTY)
+        if room.new or not room.asleep:
+            self._look_at(job_id)
         try:
             yield future
         finally:
-            if room.workers.get(who.pod_name, (None, None))[1] is future:
-                del room.workers[who.pod_name]
+            room.leave(who.pod_name, future)
             self._leave(job_id)
+
+    async def last_minute(
+        self, job_id: UUID, who: WorkerIdentity, future: asyncio.Future[WorkAnswer]
+    ) -> WorkAnswer:
+        """What a worker is told whose time is over; see `Room.last_minute`."""
+        return await self._rooms[job_id].last_minute(who.pod_name, future)
 
     @asynccontextmanager
     async def watcher(self, job_id: UUID) -> AsyncGenerator[asyncio.Future[Progress]]:
@@ -141,8 +125,15 @@ class Hub:
             del self._rooms[job_id]
 
     def _look_at(self, *job_ids: UUID) -> None:
-        self._dirty.update(job_ids)
+        self._dirty.update(dict.fromkeys(job_ids))
         self._wake.set()
+
+    def _wake_up(self, *job_ids: UUID) -> None:
+        """Something has become ready, or may have."""
+        for job_id in job_ids:
+            if room := self._rooms.get(job_id):
+                room.wake()
+        self._look_at(*job_ids)
 
     async def _for_ever(self, work: Callable[[], Awaitable[None]]) -> None:
         """Begin again, with a new connection, whenever one is lost."""
@@ -160,9 +151,11 @@ class Hub:
             await conn.execute("listen falconeri_job")
             while True:
                 # Whatever happened before we listened, or was missed: look at everything.
-                self._look_at(*self._rooms)
+                self._wake_up(*self._rooms)
                 async for notification in conn.notifies(timeout=SAFETY_S):
-                    self._look_at(UUID(notification.payload))
+                    job_id = UUID(notification.payload)
+                    self._wake_up(job_id)
+                    self.feed.look_at(job_id)
                 await conn.execute("select 1")
 
     async def _dispatch(self) -> None:
@@ -175,62 +168,85 @@ class Hub:
                 await self._wake.wait()
 
     async def _serve(self, conn: psycopg.AsyncConnection, job_id: UUID) -> None:
-        """Give a job's waiters what there is. The job stays dirty if the database fails us."""
+        """Give a job's waiters what there is."""
+        # Before: what changes meanwhile is looked at again.
+        del self._dirty[job_id]
         room = self._rooms.get(job_id)
-        if room:
-            try:
-                await self._serve_workers(conn, job_id, room)
-                await self._serve_watchers(conn, job_id, room)
-            except FalconeriError as ex:
-                room.turn_away(ex)
-        self._dirty.discard(job_id)
+        if room is None:
+            return
+        try:
+            await self._serve_workers(conn, job_id, room)
+            await self._serve_watchers(conn, job_id, room)
+        except FalconeriError as ex:
+            room.turn_away(ex)
+        except BaseException:  # the connection is lost: the next one begins with this job
+            self._look_at(job_id)
+            raise
 
-    async def _serve_workers(
-        self, conn: psycopg.AsyncConnection, job_id: UUID, room: _Room
-    ) -> None:
-        if await self._hand_out(conn, job_id, room) is Verdict.EMPTY:
+    async def _serve_workers(self, conn: psycopg.AsyncConnection, job_id: UUID, room: Room) -> None:
+        if not room.asleep:
+            if await self._hand_out(conn, job_id, room) is not Verdict.EMPTY:
+                return
+            room.watch()
             await db.watch_job(conn, job_id=job_id)
             # What became ready before we watched is found now; what comes later is notified.
-            await self._hand_out(conn, job_id, room)
+            if await self._hand_out(conn, job_id, room) is not Verdict.EMPTY:
+                return
+            room.fall_asleep()
+        await self._give_back(conn, job_id, room)
 
     async def _serve_watchers(
-        self, conn: psycopg.AsyncConnection, job_id: UUID, room: _Room
+        self, conn: psycopg.AsyncConnection, job_id: UUID, room: Room
     ) -> None:
         if not room.watchers:
             return
         progress = await db.job_progress(conn, job_id=job_id)
         if progress.status.finished:
             for future in room.watchers:
-                _resolve(future, progress)
+                resolve(future, progress)
 
     async def _hand_out(
-        self, conn: psycopg.AsyncConnection, job_id: UUID, room: _Room
+        self, conn: psycopg.AsyncConnection, job_id: UUID, room: Room
     ) -> Verdict | None:
         """Claim for the waiting workers in their order; say what stopped it, if anything did."""
-        while room.workers:
-            waiting = list(room.workers.values())[:BATCH]
-            answers = await db.claim_datums(conn, job_id=job_id, who=[who for who, _ in waiting])
-            for pod_name, answer in answers:
-                _, future = room.workers.pop(pod_name, (None, None))
-                if future:
-                    _resolve(future, answer)
-            verdict = answers.stopped_by
-            if verdict is Verdict.BUSY:
-                await asyncio.sleep(BUSY_S)
-            elif verdict is Verdict.ENDED:
-                for _, future in list(room.workers.values()):
-                    _resolve(future, ENDED)
+        count = FIRST_BATCH
+        while asked := room.first(count):
+            verdict = await self._claim(conn, job_id, room, asked)
+            if verdict in (Verdict.EMPTY, Verdict.ENDED):
                 return verdict
-            elif verdict is Verdict.EMPTY:
-                return verdict
+            count = min(count * 8, BATCH)
         return None
+
+    async def _give_back(self, conn: psycopg.AsyncConnection, job_id: UUID, room: Room) -> None:
+        """Give to newcomers what they hold: an answer that said so may have been lost."""
+        pods = room.take_new()
+        if not pods:
+            return
+        # Not by claims for all of them: a claim stops at the first who gets nothing.
+        holding = await db.list_holding(conn, job_id=job_id, pod_names=pods)
+        if asked := room.still_here(holding):
+            await self._claim(conn, job_id, room, asked)
+
+    async def _claim(
+        self,
+        conn: psycopg.AsyncConnection,
+        job_id: UUID,
+        room: Room,
+        asked: Sequence[WorkerIdentity],
+    ) -> Verdict | None:
+        """Claim for these workers, and answer those that got something."""
+        with room.turn(asked):
+            answers = await db.claim_datums(conn, job_id=job_id, who=asked)
+            for pod_name, answer in answers:
+                room.give(pod_name, answer)
+        verdict = answers.stopped_by
+        if verdict is Verdict.BUSY:
+            await asyncio.sleep(BUSY_S)
+        elif verdict is Verdict.ENDED:
+            room.end()
+        return verdict
 
     async def _connect(self, name: str) -> psycopg.AsyncConnection:
         return await psycopg.AsyncConnection.connect(
             self._url, autocommit=True, application_name=name, **CONNECTION_SETTINGS
         )
-
-
-def _resolve(future: asyncio.Future[T], value: T) -> None:
-    if not future.done():
-        future.set_result(value)

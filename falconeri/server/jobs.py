@@ -23,8 +23,10 @@ from falconeri.errors import (
 )
 from falconeri.server import exchange, submit
 from falconeri.server.operation import Access, Query, operation
+from falconeri.server.rehearse import rehearse
 from falconeri.server.requests import IDEMPOTENCY_KEY, request_of
 from falconeri.states import DatumStatus, JobStatus
+from falconeri.wire.plan import PlanAnswer
 from falconeri.wire.records import (
     DatumStatusCount,
     JobAnswer,
@@ -70,12 +72,20 @@ class Jobs(JobResource):
         RequestKeyReused,
         TooManyDatums,
         body=NewJob,
-        answers=JobAnswer,
+        answers=JobAnswer | PlanAnswer,
+        query=(Query("plan", bool, "Make no job, say what it would be: the answer is a plan."),),
         headers=(IDEMPOTENCY_KEY,),
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Create a job of a pipeline spec; with an `Idempotency-Key`, once for each key."""
+        """Create a job of a pipeline spec; with an `Idempotency-Key`, once for each key.
+
+        Or, with `plan=1`, only say what would be run. What would be refused is refused.
+        """
+        plan_only = req.get_param_as_bool("plan", default=False)
         new = exchange.body(req, NewJob, unique_keys=True)
+        if plan_only:
+            exchange.answer(resp, PlanAnswer(rehearse(self._services, new.job)))
+            return
         self._answer_job(resp, submit.submit(self._services, new.job, request_of(req, new)))
 
     @operation(
@@ -89,7 +99,7 @@ class Jobs(JobResource):
             Query("status", JobStatus, "Only jobs with this status."),
             Query("name", str, "Only jobs whose name begins so."),
             exchange.LIMIT,
-            Query("after", UUID, "The last job of the page before."),
+            Query("after", UUID, "The `after` of the page before."),
         ),
         reads_lists=True,
     )
@@ -100,15 +110,15 @@ class Jobs(JobResource):
             return
         limit = exchange.limit(req)
         with self._services.db.reading() as conn:
-            found = db_jobs.list_jobs(
+            page = db_jobs.list_jobs(
                 conn,
                 status=exchange.choice(req, "status", JobStatus),
                 name=req.get_param("name"),
                 after=exchange.uuid_param(req, "after"),
                 limit=limit,
             )
-        after = found[-1].id if len(found) == limit else None
-        exchange.answer(resp, JobsPage(jobs=found, after=after))
+        full = len(page.jobs) == limit
+        exchange.answer(resp, JobsPage(page.jobs, after=page.after if full else None))
 
     def _answer_named(self, req: falcon.Request, resp: falcon.Response) -> None:
         names = req.get_param_as_list("job_name") or []
@@ -127,8 +137,8 @@ class JobList(JobResource):
         """All jobs, newest first. `/jobs` lists them by the page."""
         del req
         with self._services.db.reading() as conn:
-            found = db_jobs.list_jobs(conn, status=None, name=None, after=None, limit=None)
-        exchange.answer(resp, JobsAnswer(jobs=found))
+            page = db_jobs.list_jobs(conn)
+        exchange.answer(resp, JobsAnswer(jobs=page.jobs))
 
 
 class Job(JobResource):

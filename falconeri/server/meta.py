@@ -12,6 +12,7 @@ from falconeri.errors import Unavailable
 from falconeri.server import exchange
 from falconeri.server.metrics import CONTENT_TYPE
 from falconeri.server.operation import Access, operation
+from falconeri.wire import features
 from falconeri.wire.records import Health as HealthAnswer
 
 if TYPE_CHECKING:
@@ -30,7 +31,12 @@ class Version(_Meta):
 
     @operation(Access.PUBLIC, answers=str, media_type="text/plain")
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        """The version of falconerid."""
+        """The version of falconerid.
+
+        The header `Falconeri-Features` has words for what a falconerid of the original ignores, so
+        that a client knows what it may rely on: `idempotency-key` and `plan`.
+        """
+        resp.set_header(features.HEADER, features.written(features.ALL))
         resp.text = __version__
         resp.content_type = "text/plain; charset=utf-8"
 

@@ -16,15 +16,18 @@ import falcon
 from msgspec import Meta
 
 from falconeri.db import requests as db_requests
+from falconeri.errors import InvalidArgument
 from falconeri.server.operation import Query
 from falconeri.wire import codec
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
+MAX_KEY = 255
+
 IDEMPOTENCY_KEY = Query(
     "Idempotency-Key",
-    Annotated[str, Meta(min_length=1, max_length=255)],
+    Annotated[str, Meta(min_length=1, max_length=MAX_KEY)],
     "The same key for the same request answers the job that was made before.",
 )
 
@@ -63,9 +66,14 @@ def request_of(req: falcon.Request, body: object) -> Request | None:
 
     Args:
         body: What was asked for, as one of our types: how its JSON was written doesn't matter.
+
+    Raises:
+        InvalidArgument: A key that is empty or too long.
     """
     key = req.get_header(IDEMPOTENCY_KEY.name)
     if key is None:
         return None
+    if not 0 < len(key) <= MAX_KEY:
+        raise InvalidArgument(detail=f"{IDEMPOTENCY_KEY.name} has not 1 to {MAX_KEY} characters")
     asked = b"\0".join((req.method.encode(), req.path.encode(), codec.encode(body)))
     return Request(key, hashlib.sha256(asked).hexdigest())

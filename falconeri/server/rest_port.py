@@ -7,21 +7,23 @@ its answer, would stay for ever: here each request has so long to arrive, and ea
 from __future__ import annotations
 
 import logging
+import select
 import threading
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer, create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 from falconeri.log import get_logger
 from falconeri.server.edge import HEADER, request_id
 from falconeri.server.exchange import MAX_BODY_BYTES
+from falconeri.server.refusals import OTHER_VERSION, VERSIONS, http_error
 from falconeri.wire import codec
-from falconeri.wire.records import ErrorBody
 
 if TYPE_CHECKING:
     import socket
@@ -38,16 +40,24 @@ HEADER_LIMIT_S = 10.0
 """How long a header may take, and a new connection until its first one is there."""
 
 CROWDED_LIMIT_S = 1.0
-"""The same when three quarters of the connections are taken: who opens thousands and sends nothing
-keeps nobody else out."""
+"""The same when three quarters of the connections are taken, and then also of a connection between
+two requests: who opens thousands and sends nothing more keeps nobody else out."""
 
 STALL_LIMIT_S = 60.0
-"""How long a client may take nothing of its answer: it may hold a thread meanwhile."""
+"""How long a client may take nothing of its answer."""
 
 IDLE_LIMIT_S = 120
 
+UNREAD_BYTES = 65536
+"""Of a client that has not taken so much of its answers no further request is begun. Otherwise it
+could send hundreds at once, read nothing, and hold a thread until it is dropped."""
+
 DRAIN_S = 25.0
 """How long requests in flight may take when the server stops; Kubernetes kills after 30."""
+
+LINGER_S = 1.0
+"""How long connections between two requests are kept then: who sends one after the other is told
+with the next answer to go elsewhere. Without it three of six busy clients lost a request."""
 
 _SWEEP_S = 0.5
 
@@ -56,7 +66,9 @@ class RestServer:
     """Waitress on sockets that are bound already.
 
     Args:
-        request_limit_s: How long a request may take to arrive, header and body together.
+        request_limit_s: How long a request may take to arrive, header and body together; an answer
+            may not stand still for longer, either.
+        connections: At most so many at once.
     """
 
     def __init__(
@@ -66,11 +78,14 @@ class RestServer:
         *,
         threads: int,
         request_limit_s: float,
+        connections: int = CONNECTIONS,
     ) -> None:
         # Its warning "task queue depth" is one line for each request that waits a moment.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._request_limit_s = request_limit_s
         self._header_limit_s = min(HEADER_LIMIT_S, request_limit_s)
+        self._stall_limit_s = min(STALL_LIMIT_S, request_limit_s)
+        self._crowd = connections * 3 // 4
         self._swept_at = 0.0
         self._map: dict[int, Any] = {}
         self._dispatcher: Any = create_server(
@@ -78,29 +93,42 @@ class RestServer:
             map=self._map,
             sockets=list(sockets),
             threads=threads,
-            connection_limit=CONNECTIONS,
+            connection_limit=connections,
             asyncore_use_poll=True,  # select() ends at descriptor 1024
             backlog=1024,
             channel_timeout=IDLE_LIMIT_S,
-            max_request_body_size=MAX_BODY_BYTES,
+            max_request_body_size=MAX_BODY_BYTES + 1,  # the least that it refuses
             max_request_header_size=16384,
             ident=None,
         ).task_dispatcher
         for server in self._servers():
             server.channel_class = _Channel
+            server.draining = False
 
     def run_until(self, stop: threading.Event) -> None:
         """Serve until `stop`, then until the requests in flight are answered."""
         while not stop.is_set():
             self._turn(0.5)
-        for server in self._servers():
-            server.close()
-        deadline = time.monotonic() + DRAIN_S
-        while any(channel.is_busy() for channel in self._channels()):
-            if time.monotonic() > deadline:
-                break
-            self._turn(0.1)
+        self._drain()
         self._dispatcher.shutdown()
+        wasyncore.close_all(self._map)
+
+    def _drain(self) -> None:
+        """Accept nobody any more; answer what comes on the connections that there are."""
+        for server in self._servers():
+            server.draining = True
+            waiting = select.poll()
+            waiting.register(server.socket, select.POLLIN)
+            while waiting.poll(0):  # they would be reset, perhaps with a request on its way
+                server.handle_accept()
+            server.close()
+        began = time.monotonic()
+        while channels := self._channels():
+            drained_s = time.monotonic() - began
+            busy = any(channel.is_busy() for channel in channels)
+            if drained_s > (DRAIN_S if busy else LINGER_S):
+                break
+            self._turn(0.05)
 
     def _turn(self, timeout_s: float) -> None:
         wasyncore.loop(timeout=timeout_s, use_poll=True, map=self._map, count=1)
@@ -112,10 +140,16 @@ class RestServer:
     def _sweep(self, now: float) -> None:
         """Drop who is too slow."""
         channels = self._channels()
-        crowded = len(channels) > CONNECTIONS * 3 // 4
-        header_limit_s = CROWDED_LIMIT_S if crowded else self._header_limit_s
+        limits = _Limits(
+            header_s=self._header_limit_s,
+            request_s=self._request_limit_s,
+            stall_s=self._stall_limit_s,
+            idle_s=IDLE_LIMIT_S,
+        )
+        if len(channels) > self._crowd:
+            limits = replace(limits, header_s=CROWDED_LIMIT_S, idle_s=CROWDED_LIMIT_S)
         for channel in channels:
-            if reason := channel.slow(now, header_limit_s, self._request_limit_s):
+            if reason := channel.slow(now, limits):
                 log.info("client_dropped", reason=reason, peer=channel.addr[0])
                 # Not by its flag `will_close`: that is looked at when the client reads.
                 channel.handle_close()
@@ -127,11 +161,28 @@ class RestServer:
         return [item for item in self._map.values() if isinstance(item, _Channel)]
 
 
+@dataclass(frozen=True)
+class _Limits:
+    """How long what may take; see the constants above."""
+
+    header_s: float
+    request_s: float
+    stall_s: float
+    idle_s: float
+
+
 class _Parser(HTTPRequestParser):
-    """Refuses a request whose end two readers could see in two places."""
+    """Refuses a request whose end two readers could see in two places, and other protocols."""
+
+    version: str
 
     def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError as ex:  # of urlsplit, and of a length of thousands of digits
+            raise ParsingError("Unreadable request") from ex
+        if self.version not in VERSIONS:
+            raise ParsingError(OTHER_VERSION)
         if "CONTENT_LENGTH" in self.headers and (
             self.chunked or "TRANSFER_ENCODING" in self.headers
         ):
@@ -146,9 +197,7 @@ class _ErrorTask(ErrorTask):
     def execute(self) -> None:
         """Write the answer."""
         error = self.request.error
-        body = codec.encode(
-            ErrorBody(code=f"http_{error.code}", message=error.reason, detail=error.body)
-        )
+        body = codec.encode(http_error(error.code, error.body))
         key = request_id(self.request.headers.get("X_REQUEST_ID"))
         self.status = f"{error.code} {error.reason}"
         self.response_headers = [("Content-Type", "application/json"), (HEADER, key)]
@@ -157,10 +206,34 @@ class _ErrorTask(ErrorTask):
         self.write(body)
 
 
+class _Task(WSGITask):
+    """Keeps the connection after an answer that has no body; Waitress misses its length.
+
+    Ends it after any answer when the server is about to stop.
+    """
+
+    channel: Any
+    request: Any
+
+    def build_response_header(self) -> bytes:
+        """Tell the client whether the connection will be kept."""
+        if self.channel.server.draining:
+            super().set_close_on_finish()
+        header: bytes = super().build_response_header()
+        return header
+
+    def set_close_on_finish(self) -> None:
+        """Have the connection closed after this answer, if there is a reason."""
+        if self.has_body or self.version != "1.1" or self.request.connection_close:
+            super().set_close_on_finish()
+
+
 class _Channel(HTTPChannel):
     """A connection that knows since when its present request has been arriving."""
 
+    server: Any
     parser_class = _Parser
+    task_class = _Task
     error_task_class = _ErrorTask
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - waitress is untyped
@@ -168,6 +241,8 @@ class _Channel(HTTPChannel):
         self._arriving: Any = None
         self._since: float | None = time.monotonic()
         """Of the request that is arriving, and of a connection on which none has come."""
+        self._postponed = False
+        """Requests have arrived that are begun when earlier answers are taken."""
 
     def received(self, data: bytes) -> bool:
         """Take what the client has sent."""
@@ -179,16 +254,33 @@ class _Channel(HTTPChannel):
             self._arriving, self._since = self.request, began or time.monotonic()
         return taken
 
-    def slow(self, now: float, header_limit_s: float, request_limit_s: float) -> str:
+    def service(self) -> None:
+        """Answer a request, in a thread: now, or when earlier answers are taken."""
+        with self.outbuf_lock:
+            self._postponed = self.connected and self.total_outbufs_len >= UNREAD_BYTES
+        if not self._postponed:
+            super().service()
+
+    def handle_write(self) -> None:
+        """Send what the client takes."""
+        super().handle_write()
+        if self._postponed:
+            with self.outbuf_lock:
+                self._postponed = self.connected and self.total_outbufs_len >= UNREAD_BYTES
+            if not self._postponed:
+                self.server.add_task(self)
+
+    def slow(self, now: float, limits: _Limits) -> str:
         """Why this client is to be dropped; empty if it isn't."""
         if self._since is not None:
             header = self.request is None or not self.request.headers_finished
-            if now - self._since > (header_limit_s if header else request_limit_s):
+            if now - self._since > (limits.header_s if header else limits.request_s):
                 return "slow_header" if header else "slow_body"
         # Its clock is the wall's; a jump of an hour drops who was reading just then.
-        if self.total_outbufs_len and time.time() - self.last_activity > STALL_LIMIT_S:
+        quiet_s = time.time() - self.last_activity
+        if self.total_outbufs_len and quiet_s > limits.stall_s:
             return "slow_reader"
-        return ""
+        return "idle" if quiet_s > limits.idle_s and not self.is_busy() else ""
 
     def is_busy(self) -> bool:
         """Whether it has a request in work or an answer on its way."""

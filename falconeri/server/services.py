@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from falconeri.db.pool import Database
 from falconeri.server.auth import Authenticator
+from falconeri.server.datum_jobs import DatumJobs
 from falconeri.server.metrics import Metrics
 from falconeri.server.readiness import Readiness
 from falconeri.server.slots import Slots
@@ -24,5 +25,8 @@ class Services:
     """Of one job."""
     lists: Slots
     """For what declares `reads_lists`."""
+    submissions: Slots
+    """For what makes a job, or lists buckets for a plan of one."""
     readiness: Readiness
     metrics: Metrics
+    datum_jobs: DatumJobs

@@ -1,15 +1,15 @@
 """How many requests of one kind may be served at once, so that they leave threads to the others.
 
-Lists for people take the slots; what workers call takes none, and so always finds a thread and a
-connection, however long lists take: there are as many connections as threads. Made by `serve`,
-taken by the REST port's middleware.
+Lists for people take slots, and so do requests that make a job, whose listing of a bucket may take
+minutes; what workers call takes none, and so always finds a thread and a connection: there are as
+many connections as threads. Made by `serve`, taken by the REST port's middleware and by `submit`.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from falconeri.errors import Unavailable
 
@@ -23,14 +23,26 @@ class Slots:
     Args:
         size: How many are served at once.
         waiting: How many may wait, each of which holds a thread, too.
-        wait_s: How long.
+        threads: How many threads all kinds together may hold, those that wait included.
+        refusal: What those are told for whom there is no room.
+        wait_s: How long one may wait.
     """
 
-    def __init__(self, size: int, *, waiting: int, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self,
+        size: int,
+        *,
+        waiting: int,
+        threads: threading.Semaphore,
+        refusal: str,
+        wait_s: float = WAIT_S,
+    ) -> None:
         self._size = size
         self._wait_s = wait_s
+        self._refusal = refusal
         self._served = threading.BoundedSemaphore(size)
         self._present = threading.BoundedSemaphore(size + waiting)
+        self._threads = threads
 
     @contextmanager
     def slot(self) -> Generator[None]:
@@ -39,21 +51,15 @@ class Slots:
         Raises:
             Unavailable: All are taken, and stay so.
         """
-        if not self._present.acquire(blocking=False):
-            raise self._refusal()
-        try:
-            if not self._served.acquire(timeout=self._wait_s):
-                raise self._refusal()
-            try:
-                yield
-            finally:
-                self._served.release()
-        finally:
-            self._present.release()
+        with ExitStack() as held:
+            self._take(held, self._threads, wait_s=0)
+            self._take(held, self._present, wait_s=0)
+            self._take(held, self._served, wait_s=self._wait_s)
+            yield
 
-    def _refusal(self) -> Unavailable:
-        return Unavailable(
-            "too many lists are being read",
-            detail=f"{self._size} at once",
-            hint="try again in a moment",
-        )
+    def _take(self, held: ExitStack, places: threading.Semaphore, *, wait_s: float) -> None:
+        if not places.acquire(timeout=wait_s):
+            raise Unavailable(
+                self._refusal, detail=f"{self._size} at once", hint="try again in a moment"
+            )
+        held.callback(places.release)

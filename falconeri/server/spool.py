@@ -8,7 +8,7 @@ bring the datums of an atom somewhere; what becomes of them in a cross, SQL know
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, islice
@@ -18,6 +18,7 @@ from falconeri.db import jobs as db_jobs
 from falconeri.db import plans as db_plans
 from falconeri.errors import TooManyDatums
 from falconeri.pipeline.datums import CrossOf, UnionOf
+from falconeri.pipeline.extent import ListedAtom, sizes_of
 from falconeri.wire import codec
 
 if TYPE_CHECKING:
@@ -28,13 +29,16 @@ if TYPE_CHECKING:
 SPOOL_BYTES = 8 * 2**20
 """Plans up to this size stay in memory."""
 
+SAMPLED = 10
+"""So many of the first datums of an atom are kept, for who only wants to see a plan."""
+
 
 @dataclass(frozen=True)
 class SpooledPlan:
     """A plan whose atoms have all been listed."""
 
-    sizes: Plan[int]
-    """How many datums each atom has."""
+    atoms: Plan[ListedAtom]
+    """What was found of each atom."""
     lines: IO[bytes]
     """A line for each of them, from the left atom to the right; our JSON has no line ends in it."""
 
@@ -48,9 +52,9 @@ def spooled(plan: Plan[Listing], *, max_datums: int) -> Generator[SpooledPlan]:
         ObjectNotFound, InvalidInput, StorageError: See `plan_datums`.
     """
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as file:
-        sizes = _Spooler(file, max_datums).keep(plan)
+        atoms = _Spooler(file, max_datums).keep(plan)
         file.seek(0)
-        yield SpooledPlan(sizes, file)
+        yield SpooledPlan(atoms, file)
 
 
 class _Spooler:
@@ -64,25 +68,26 @@ class _Spooler:
         # which nobody means). So no more than this and one for each atom is ever on the disk.
         self._left = max_datums - 1
 
-    def keep(self, plan: Plan[Listing]) -> Plan[int]:
-        """Write the datums of all atoms to the file, from left to right, and count them."""
+    def keep(self, plan: Plan[Listing]) -> Plan[ListedAtom]:
+        """Write the datums of all atoms to the file, from left to right."""
         if isinstance(plan, UnionOf):
             return UnionOf(tuple(map(self.keep, plan.union)))
         if isinstance(plan, CrossOf):
             return CrossOf(tuple(map(self.keep, plan.cross)))
         return self._keep_listing(plan)
 
-    def _keep_listing(self, listing: Listing) -> int:
-        size = 0
-        for size, inputs in enumerate(listing.datums, start=1):
-            if size > 1:
+    def _keep_listing(self, listing: Listing) -> ListedAtom:
+        found = ListedAtom(listing.atom, keep=SAMPLED)
+        for datum in listing.datums:
+            found.note(datum)
+            if found.datums > 1:
                 self._left -= 1
             if self._left < 0:
                 raise TooManyDatums(
-                    detail=f"more than the limit of {self._max_datums:,} with {listing.uri}"
+                    detail=f"more than the limit of {self._max_datums:,} with {listing.atom.uri}"
                 )
-            self._file.write(codec.encode(inputs) + b"\n")
-        return size
+            self._file.write(codec.encode(datum.inputs) + b"\n")
+        return found
 
 
 def write_datums(conn: Connection, plan: SpooledPlan, *, job_no: int, max_datums: int) -> int:
@@ -92,8 +97,25 @@ def write_datums(conn: Connection, plan: SpooledPlan, *, job_no: int, max_datums
         TooManyDatums: ZF011, HTTP 422: before anything is written.
         InvalidInput: Two files of a datum would share a local path.
     """
-    total = db_plans.count_datums(conn, plan=plan.sizes, max_datums=max_datums)
-    _Writer(conn, job_no, plan.lines).append(plan.sizes, into=None, after=0)
+    return _walk(_Writer(conn, job_no, plan.lines), plan, max_datums)
+
+
+def check_datums(conn: Connection, plan: SpooledPlan, *, job_no: int, max_datums: int) -> int:
+    """Refuse what `write_datums` would, and return how many datums it would write; none is made.
+
+    Args:
+        conn: In a transaction of which nothing will remain.
+
+    Raises:
+        TooManyDatums, InvalidInput: See `write_datums`.
+    """
+    return _walk(_Checker(conn, job_no, plan.lines), plan, max_datums)
+
+
+def _walk(writer: _Writer, plan: SpooledPlan, max_datums: int) -> int:
+    sizes = sizes_of(plan.atoms)
+    total = db_plans.count_datums(writer.conn, plan=sizes, max_datums=max_datums)
+    writer.append(sizes, into=None, after=0)
     return total
 
 
@@ -101,7 +123,7 @@ class _Writer:
     """Walks through a plan and its lines at once."""
 
     def __init__(self, conn: Connection, job_no: int, lines: IO[bytes]) -> None:
-        self._conn = conn
+        self.conn = conn
         self._job_no = job_no
         self._lines = lines
         self._numbers = count(1)
@@ -118,19 +140,37 @@ class _Writer:
                 size += self.append(part, into=into, after=after + size)
             return size
         if isinstance(plan, CrossOf):
-            factors = [self._stage(part) for part in plan.cross]
-            return db_plans.expand_cross(
-                self._conn, job_no=self._job_no, factors=factors, into=into
-            )
+            return self._combine([self._stage(part) for part in plan.cross], into=into)
         lines = islice(self._lines, plan)
         if into is None:
-            return db_jobs.copy_datums(self._conn, job_no=self._job_no, datums=lines, after=after)
+            return self._write(lines, after=after)
         return db_plans.copy_factor(
-            self._conn, job_no=self._job_no, factor=into, datums=lines, after=after
+            self.conn, job_no=self._job_no, factor=into, datums=lines, after=after
         )
+
+    def _combine(self, factors: list[int], *, into: int | None) -> int:
+        return db_plans.expand_cross(self.conn, job_no=self._job_no, factors=factors, into=into)
+
+    def _write(self, lines: Iterable[bytes], *, after: int) -> int:
+        return db_jobs.copy_datums(self.conn, job_no=self._job_no, datums=lines, after=after)
 
     def _stage(self, plan: Plan[int]) -> int:
         """Write a factor of its own; return its number."""
         number = next(self._numbers)
         self.append(plan, into=number, after=0)
         return number
+
+
+class _Checker(_Writer):
+    """The same walk, on which nothing is multiplied and no datum is written.
+
+    A factor then has the rows that a cross within it is made of, not their combinations: whether
+    two files meet in one place, they tell as well.
+    """
+
+    def _combine(self, factors: list[int], *, into: int | None) -> int:
+        return db_plans.check_cross(self.conn, job_no=self._job_no, factors=factors, into=into)
+
+    def _write(self, lines: Iterable[bytes], *, after: int) -> int:
+        del after
+        return sum(1 for _ in lines)

@@ -6,6 +6,8 @@ are one transaction: a job exists with all that belongs to it, or not at all.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -25,6 +27,7 @@ from falconeri.wire.spec import stored_form
 if TYPE_CHECKING:
     from psycopg import Connection
 
+    from falconeri.db.jobs import NewJobKey
     from falconeri.server.requests import Request
     from falconeri.server.services import Services
     from falconeri.server.spool import SpooledPlan
@@ -46,31 +49,48 @@ def submit(services: Services, spec: PipelineSpec, request: Request | None = Non
         TooManyDatums: More than FALCONERI_MAX_DATUMS.
         ObjectNotFound, StorageDenied, StorageError: An input can't be listed.
         SecretNotFound: The spec names a secret that the cluster doesn't have.
-        Unavailable: The database is away.
+        Unavailable: The database is away, or too many jobs are being made.
     """
-
-    def open_(uri: str) -> Storage:
-        return open_storage(uri, job_credentials(spec.transform.secrets, uri, services.read_secret))
-
     if request is not None:
         with services.db.connection() as conn:
             known = request.answered(conn)
         if known is not None:
             return known
-    _require_secrets(services, spec)
-    open_(spec.egress.uri)
-    require_local(parse(spec.egress.uri))
     max_datums = services.max_datums
     with (
-        spooled(plan_datums(spec.input, open_), max_datums=max_datums) as plan,
+        services.submissions.slot(),
+        listed(services, spec) as plan,
         services.db.transaction() as conn,
     ):
         make = partial(_make_job, conn, spec, plan, max_datums)
         return make() if request is None else request.answer(conn, make)
 
 
-def _make_job(conn: Connection, spec: PipelineSpec, plan: SpooledPlan, max_datums: int) -> UUID:
-    key = db_jobs.create_job(
+@contextmanager
+def listed(services: Services, spec: PipelineSpec) -> Generator[SpooledPlan]:
+    """Check what a spec names outside of the database, and list its inputs.
+
+    Raises:
+        InvalidInput, TooManyDatums, StorageError, SecretNotFound: See `submit`.
+    """
+
+    def open_(uri: str) -> Storage:
+        return open_storage(uri, job_credentials(spec.transform.secrets, uri, services.read_secret))
+
+    _require_secrets(services, spec)
+    open_(spec.egress.uri)
+    require_local(parse(spec.egress.uri))
+    with spooled(plan_datums(spec.input, open_), max_datums=services.max_datums) as plan:
+        yield plan
+
+
+def begin_job(conn: Connection, spec: PipelineSpec) -> NewJobKey:
+    """Begin a job, without datums so far.
+
+    Raises:
+        InvalidInput: A name or a number that the table refuses.
+    """
+    return db_jobs.create_job(
         conn,
         pipeline_name=spec.pipeline.name,
         pipeline_spec=stored_form(spec),
@@ -81,6 +101,10 @@ def _make_job(conn: Connection, spec: PipelineSpec, plan: SpooledPlan, max_datum
         timeout_s=spec.timeout_s,
         retry_delay_s=spec.retry_delay_s,
     )
+
+
+def _make_job(conn: Connection, spec: PipelineSpec, plan: SpooledPlan, max_datums: int) -> UUID:
+    key = begin_job(conn, spec)
     count = write_datums(conn, plan, job_no=key.job_no, max_datums=max_datums)
     db_jobs.start_job(conn, job_no=key.job_no, datum_count=count)
     log.info("job_created", job_id=key.job_id, datums=count)

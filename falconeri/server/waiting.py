@@ -1,4 +1,4 @@
-"""The waiting port: two endpoints that answer when something happens, or when their time is over.
+"""The waiting port: endpoints that answer when something happens, or when their time is over.
 
 A Falcon ASGI application, since a waiting client must cost a few kilobytes and no thread. A client
 that goes away is noticed at once: nobody claims for it any more.
@@ -8,29 +8,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import falcon
 import falcon.asgi
+from msgspec import Meta
 
 from falconeri.db import jobs as db_jobs
 from falconeri.errors import BadRequest, FalconeriError, InvalidArgument, JobNotFound
-from falconeri.server import exchange
+from falconeri.server import exchange, presence
 from falconeri.server.auth import Authenticator
 from falconeri.server.edge import around_asgi
-from falconeri.server.hub import EMPTY, Hub
+from falconeri.server.events import JobEvents
+from falconeri.server.hub import Hub
 from falconeri.server.metrics import Metrics
 from falconeri.server.operation import Access, Query, operation
+from falconeri.server.refusals import OTHER_VERSION, VERSIONS, http_error, refuse
 from falconeri.server.services import Services
 from falconeri.wire import codec
 from falconeri.wire.records import Progress, WaitAnswer
 from falconeri.wire.work import WaitForWork, WorkAnswer, WorkerIdentity
 
 T = TypeVar("T")
-
-_RECEIVE = "falconeri.receive"
-"""Where a request's scope keeps ASGI's `receive`, which tells when the client is gone."""
 
 MAX_HOLD_S = 55.0
 """Shorter than the usual 60 seconds after which proxies give up."""
@@ -76,7 +76,9 @@ class _Measuring:
     ) -> None:
         """Note how it is answered."""
         del resource, req_succeeded
-        self._metrics.end(req.context.begun, req.uri_template, resp.status_code, timed=False)
+        # Falcon refuses methods that it doesn't know before it begins.
+        if begun := req.context.get("begun"):
+            self._metrics.end(begun, req.uri_template, resp.status_code, timed=False)
 
 
 class _Framing:
@@ -106,7 +108,9 @@ class WorkWait:
         who = WorkerIdentity(wish.pod_name, wish.node_name)
         async with self._hub.worker(key, who) as future:
             work = await _first(req, future, wish.hold_s)
-        exchange.answer(resp, work or EMPTY)
+            if work is None:
+                work = await self._hub.last_minute(key, who, future)
+        exchange.answer(resp, work)
 
 
 class JobWait:
@@ -121,7 +125,11 @@ class JobWait:
         JobNotFound,
         answers=WaitAnswer,
         query=(
-            Query("hold_s", float, "Seconds until the answer at the latest, ≤ 55; 25 if absent."),
+            Query(
+                "hold_s",
+                Annotated[float, Meta(ge=0, le=MAX_HOLD_S)],
+                "Seconds until the answer at the latest; 25 if absent.",
+            ),
         ),
         waiting=True,
     )
@@ -142,6 +150,7 @@ class JobWait:
 ROUTES: tuple[tuple[str, Callable[[Hub, Services], object]], ...] = (
     ("/jobs/{job_id}/wait_for_work", WorkWait),
     ("/jobs/{job_id}/wait", JobWait),
+    ("/jobs/{job_id}/events", JobEvents),
 )
 """Every path of the waiting port."""
 
@@ -160,17 +169,19 @@ def make_waiting_app(services: Services, hub: Hub) -> Any:  # noqa: ANN401 - an 
     app.add_error_handler(FalconeriError, _on_error)
     for path, resource in ROUTES:
         app.add_route(path, resource(hub, services))
+    refuse_version = refuse(400, http_error(400, OTHER_VERSION))
 
     async def keep_receive(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
-        scope[_RECEIVE] = receive
-        await app(scope, receive, send)
+        presence.keep(scope, receive)
+        spoken = scope["http_version"] in VERSIONS
+        await (app if spoken else refuse_version)(scope, receive, send)
 
     return around_asgi(keep_receive)
 
 
 async def _first(req: falcon.asgi.Request, future: asyncio.Future[T], hold_s: float) -> T | None:
     """What the future brings; None when the time is over, the client is gone or the hub closes."""
-    gone = asyncio.create_task(_disconnect(req))
+    gone = asyncio.create_task(presence.disconnect(req))
     try:
         await asyncio.wait({future, gone}, timeout=hold_s, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -178,14 +189,10 @@ async def _first(req: falcon.asgi.Request, future: asyncio.Future[T], hold_s: fl
     return future.result() if future.done() and not future.cancelled() else None
 
 
-async def _disconnect(req: falcon.asgi.Request) -> None:
-    """Return when the client has gone; the body has been read before."""
-    while (await req.scope[_RECEIVE]())["type"] != "http.disconnect":
-        pass
-
-
 async def _read(req: falcon.asgi.Request) -> bytes:
     exchange.check_json(req.content_type)
+    if (req.content_length or 0) > MAX_BODY_BYTES:
+        raise falcon.HTTPContentTooLarge
     data = await req.stream.read(MAX_BODY_BYTES + 1)
     if len(data) > MAX_BODY_BYTES:
         raise falcon.HTTPContentTooLarge

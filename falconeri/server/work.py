@@ -1,4 +1,4 @@
-"""Our workers' endpoints: register, claim, heartbeat, outputs, complete.
+"""Our workers' endpoints: register, claim, heartbeat, outputs, complete; and the list of them.
 
 The admin may call them, too; a worker's token opens those of its own job.
 """
@@ -16,6 +16,7 @@ from falconeri.db import workers as db_workers
 from falconeri.errors import (
     ClaimLost,
     DatumNotFound,
+    Forbidden,
     InvalidInput,
     JobNotFound,
     JobNotRunning,
@@ -24,8 +25,9 @@ from falconeri.errors import (
     OutputsMismatch,
 )
 from falconeri.server import exchange
-from falconeri.server.operation import Access, operation
+from falconeri.server.operation import Access, Query, operation
 from falconeri.states import Verdict
+from falconeri.wire.controls import WorkersPage
 from falconeri.wire.records import OutputFilesAnswer
 from falconeri.wire.work import (
     Completion,
@@ -57,10 +59,15 @@ class WorkResource:
 
     def _datum_id(self, req: falcon.Request, text: str, conn: Connection) -> UUID:
         datum_id = exchange.parse_uuid(text, "datum_id")
-        caller = exchange.caller(req)
-        if caller.job_id is not None:
-            caller.require_job(db_datums.find_job_of_datum(conn, datum_id=datum_id))
+        job_id = exchange.caller(req).job_id
+        if job_id is not None and not self._services.datum_jobs.belongs(conn, datum_id, job_id):
+            raise Forbidden("a worker's token is for another job", detail=f"datum_id {datum_id}")
         return datum_id
+
+    def _note(self, job_id: UUID | None, work: WorkAnswer) -> None:
+        """Remember whose the datum is that a worker gets: it will come back with it."""
+        if job_id is not None and work.claim is not None:
+            self._services.datum_jobs.note(work.claim.datum_id, job_id)
 
 
 def claim(conn: Connection, job_id: UUID, who: WorkerIdentity, *, leased: bool) -> WorkAnswer:
@@ -76,6 +83,28 @@ def claim(conn: Connection, job_id: UUID, who: WorkerIdentity, *, leased: bool) 
 
 class Workers(WorkResource):
     """`/jobs/{job_id}/workers`."""
+
+    @operation(
+        Access.READ,
+        JobNotFound,
+        answers=WorkersPage,
+        query=(exchange.LIMIT, Query("after", str, "The last pod of the page before.")),
+        reads_lists=True,
+    )
+    def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
+        """A page of the pods that ever worked for the job, by name, with what they hold and print.
+
+        What a program printed is told with its worker's heartbeats, three in a lease: the last
+        lines, of 4 KiB at most.
+        """
+        key = exchange.parse_uuid(job_id, "job_id")
+        limit = exchange.limit(req)
+        with self._services.db.reading() as conn:
+            found = db_workers.list_workers(
+                conn, job_id=key, after=req.get_param("after"), limit=limit
+            )
+        after = found[-1].pod_name if len(found) == limit else None
+        exchange.answer(resp, WorkersPage(workers=found, after=after))
 
     @operation(Access.WORK, JobNotFound, body=WorkerIdentity, answers=WorkOrder)
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
@@ -98,7 +127,9 @@ class Claims(WorkResource):
         key = exchange.parse_uuid(job_id, "job_id")
         who = exchange.body(req, WorkerIdentity)
         with self._services.db.connection() as conn:
-            exchange.answer(resp, claim(conn, key, who, leased=True))
+            work = claim(conn, key, who, leased=True)
+        self._note(key, work)
+        exchange.answer(resp, work)
 
 
 class Heartbeats(WorkResource):
@@ -106,7 +137,7 @@ class Heartbeats(WorkResource):
 
     @operation(Access.WORK, JobNotFound, body=Heartbeat, answers=HeartbeatAnswer)
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
-        """Extend the leases of a worker; tell it what it has lost."""
+        """Extend the leases of a worker, note what it prints; tell it what it has lost."""
         key = exchange.parse_uuid(job_id, "job_id")
         beat = exchange.body(req, Heartbeat)
         with self._services.db.connection() as conn:
@@ -139,6 +170,7 @@ class Completions(WorkResource):
                 report=done.report,
                 claim_next=done.claim_next,
             )
+        self._note(exchange.caller(req).job_id, work)
         # Busy: the hub looks again, and waits where this call may not.
         verdict = Verdict.EMPTY if work.verdict is Verdict.BUSY else work.verdict
         exchange.answer(resp, CompletionAnswer(next=WorkAnswer(verdict=verdict, claim=work.claim)))

@@ -7,6 +7,7 @@ links that lead back to a directory above them are refused by name.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -182,4 +183,6 @@ def _errors(uri: str) -> Generator[None]:
         hint = f"may user {os.geteuid()} do this with it and the directories above it?"
         raise StorageDenied(detail=uri, hint=hint) from ex
     except OSError as ex:
+        if ex.errno == errno.ENAMETOOLONG:
+            raise ObjectNotFound("no file can have so long a name", detail=uri) from ex
         raise StorageError(detail=f"{uri}: {ex.strerror or ex}") from ex

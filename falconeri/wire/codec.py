@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,7 +21,26 @@ T = TypeVar("T")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """An escaped NUL, as opposed to an escaped backslash before the letters `u0000`."""
 
-_encoder = msgspec.json.Encoder()
+
+class Timestamp(datetime):
+    """A time that is written as the original does; msgspec writes other ones with six digits."""
+
+
+def time_text(at: datetime, separator: str = "T") -> str:
+    """Return a time with 0, 3 or 6 digits after the point: the fewest that are exact."""
+    if at.microsecond == 0:
+        return at.isoformat(separator, "seconds")
+    whole = at.microsecond % 1000 == 0
+    return at.isoformat(separator, "milliseconds" if whole else "microseconds")
+
+
+def _encode_other(value: object) -> str:
+    if isinstance(value, Timestamp):
+        return time_text(value)
+    raise NotImplementedError
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_encode_other)
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 

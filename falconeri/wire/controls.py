@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -12,6 +13,14 @@ from falconeri.states import AttemptOutcome, FailureClass
 from falconeri.wire.records import Datum
 
 _Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
+class WorkerState(StrEnum):
+    """What a worker does: `ended` is also that of an ended job, whatever it died of or not."""
+
+    WORKING = "working"
+    IDLE = "idle"
+    ENDED = "ended"
 
 
 class RetryOptions(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,3 +76,39 @@ class DatumsPage(Struct, frozen=True):
 
     datums: list[Datum]
     after: UUID | None
+
+
+class Hold(Struct, frozen=True):
+    """An attempt in a worker's hands. `claimed_at` is UTC, without zone."""
+
+    datum_id: UUID
+    attempt: int
+    slot: int
+    """Which of the worker's places it takes: 0 for workers that hold one datum at a time."""
+    claimed_at: datetime
+    log_tail: str | None
+    """What its program had printed last at the last heartbeat; null: nothing so far."""
+
+
+class Worker(Struct, frozen=True):
+    """A pod that works for a job, or did. Times are UTC, without zone."""
+
+    pod_name: str
+    node_name: str
+    state: WorkerState
+    registered_at: datetime
+    last_heartbeat_at: datetime | None
+    """Null: none so far; the original's workers send none."""
+    holds: list[Hold]
+    """The longest held first."""
+    ended_at: datetime | None
+    end_class: FailureClass | None
+    """Why the pod died; null: it lives, or left as it should."""
+    end_message: str | None
+
+
+class WorkersPage(Struct, frozen=True):
+    """Some workers of a job, by name; `after` asks for the next page, null ends the list."""
+
+    workers: list[Worker]
+    after: str | None

@@ -107,11 +107,14 @@ class JobDescription(Struct, frozen=True):
     error_datums: list[Datum]
 
 
-class DatumDescription(Struct, frozen=True):
+class DatumDescription(Struct, frozen=True, omit_defaults=True):
     """A datum with its input files."""
 
     datum: Datum
     input_files: list[InputFile]
+    log_tail: str | None = None
+    """What its program had printed last at its worker's last heartbeat; absent: nothing so far, or
+    it doesn't run."""
 
 
 class Health(Struct, frozen=True):
@@ -143,7 +146,10 @@ class JobsAnswer(Struct, frozen=True):
 
 
 class JobsPage(Struct, frozen=True):
-    """Some jobs, newest first; `after` asks for the next page, null ends the list."""
+    """Some jobs, newest first; `after` asks for the next page, null ends the list.
+
+    It names a place, not a job: it is good for as long as anybody keeps it.
+    """
 
     jobs: list[Job]
     after: UUID | None

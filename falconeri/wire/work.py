@@ -100,11 +100,14 @@ class CompletionAnswer(Struct, frozen=True):
     next: WorkAnswer
 
 
-class Held(Struct, frozen=True):
+class Held(Struct, frozen=True, omit_defaults=True):
     """An attempt that a worker believes to hold."""
 
     datum_id: UUID
     attempt: int
+    log_tail: str | None = None
+    """The end of what its program has printed so far: the last 4 KiB count. Null: nothing; in all
+    attempts of a heartbeat: nothing new."""
 
 
 class Heartbeat(Struct, frozen=True):
@@ -151,6 +154,11 @@ class OutputUpdate(Struct, frozen=True):
     status: OutputStatus
     size_bytes: _Bytes | None = None
     checksum: str | None = None
+
+    def __post_init__(self) -> None:
+        """Its end is what is told of it."""
+        if self.status is OutputStatus.RUNNING:
+            raise ValueError("`status` is `done` or `error`")
 
 
 class OutputUpdates(Struct, frozen=True):

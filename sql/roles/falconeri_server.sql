@@ -4,6 +4,8 @@ grant usage on schema falconeri, procrastinate to falconeri_server;
 grant execute on all functions in schema falconeri, procrastinate to falconeri_server;
 grant select, insert, update, delete on all tables in schema falconeri, procrastinate to falconeri_server;
 grant usage on all sequences in schema falconeri, procrastinate to falconeri_server;
+-- How far jobs are, for those who watch them: list_progress.
+grant select on report.jobs to falconeri_server;
 -- Written once: what a datum is, and what happened to it.
 revoke update on falconeri.datums, falconeri.attempts from falconeri_server;
 -- The bookkeeping of migrations.

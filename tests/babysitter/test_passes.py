@@ -194,7 +194,7 @@ def end(conn: psycopg.Connection, *, days_ago: int) -> UUID:
 
 
 def job_ids(conn: psycopg.Connection) -> set[UUID]:
-    return {job.id for job in jobs.list_jobs(conn)}
+    return {job.id for job in jobs.list_jobs(conn).jobs}
 
 
 def test_jobs_are_kept_for_ever_unless_told_otherwise(

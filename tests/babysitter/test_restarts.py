@@ -162,5 +162,5 @@ def test_old_jobs_are_deleted_and_progress_is_noted(tasks: Tasks) -> None:
             (old,),
         )
 
-        wait_until(lambda: {job.id for job in jobs.list_jobs(conn)} == {young, running})
+        wait_until(lambda: {job.id for job in jobs.list_jobs(conn).jobs} == {young, running})
         wait_until(lambda: conn.execute("select job_id from report.progress").fetchone())

@@ -52,6 +52,9 @@ def test_a_paused_job_waits_until_it_is_resumed(stack: Stack, tmp_path: Path) ->
     assert stack.command("job", "pause", name).stdout == "paused\n"
     paused = json.loads(stack.command("job", "pause", name, "--json").stdout)["job"]
     assert (paused["job_name"], paused["paused"], paused["status"]) == (name, True, "running")
+    assert lines(stack.command("job", "list", "--limit", "1").stdout)[1][:2] == [name, "paused"]
+    [listed] = json.loads(stack.command("job", "list", "--limit", "1", "--json").stdout)["jobs"]
+    assert (listed["job_name"], listed["paused"]) == (name, True)
     assert stack.command("job", "resume", paused["id"]).stdout == "running\n"
 
     (tmp_path / "go").touch()

@@ -51,6 +51,22 @@ def test_a_job_from_its_spec_to_its_outputs(stack: Stack, tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("inputs")
+def test_a_plan_makes_no_job(stack: Stack, tmp_path: Path) -> None:
+    before = stack.jobs()
+
+    planned = stack.command("job", "plan", "-", stdin=shell(COPY, tmp_path))
+    as_json = stack.command("job", "plan", "-", "--json", stdin=shell(COPY, tmp_path))
+    wrong = stack.command("job", "plan", "-", stdin=shell(COPY, tmp_path, egress={"URI": "no"}))
+
+    assert planned.returncode == 0, planned.stderr
+    assert "Datums: 3 (" in planned.stdout
+    assert f"  1  /pfs/in/a.txt  from  file://{tmp_path}/in/a.txt\n" in planned.stdout
+    assert json.loads(as_json.stdout)["plan"]["datums"] == 3
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert stack.jobs() == before
+
+
+@pytest.mark.usefixtures("inputs")
 def test_json_is_the_apis(stack: Stack, tmp_path: Path) -> None:
     ran = stack.command("job", "run", "-", "--json", stdin=shell(COPY, tmp_path))
     job = json.loads(ran.stdout)["job"]

@@ -1,5 +1,3 @@
-import pytest
-
 from falconeri.states import DatumStatus, JobStatus
 from falconeri.wire.records import (
     DatumDescription,
@@ -8,7 +6,7 @@ from falconeri.wire.records import (
     JobDescription,
 )
 from falconeri_cli.plain import clean, one_line
-from falconeri_cli.render import datum_description, job_description, jobs_table, timestamp
+from falconeri_cli.render import datum_description, job_description, jobs_table
 from tests.cli.records import AT, DATUM_ID, JOB_ID, datum, job
 
 LATER = AT.replace(microsecond=123456)
@@ -27,12 +25,13 @@ def test_jobs_table_without_jobs_is_its_header() -> None:
     assert jobs_table([]) == " JOB_NAME  STATUS  CREATED_AT "
 
 
-@pytest.mark.parametrize(
-    ("microsecond", "expected"),
-    [(0, "50"), (500_000, "50.500"), (120_000, "50.120"), (1, "50.000001"), (10, "50.000010")],
-)
-def test_times_have_no_digits_or_three_or_six(microsecond: int, expected: str) -> None:
-    assert timestamp(AT.replace(microsecond=microsecond)) == f"2018-07-06T11:27:{expected}"
+def test_a_paused_job_is_said_to_be_paused_until_it_has_ended() -> None:
+    paused, ended = job(paused=True), job(paused=True, status=JobStatus.CANCELED)
+
+    words = [line.split()[1] for line in jobs_table([paused, ended, job()]).splitlines()]
+    assert words == ["STATUS", "paused", "canceled", "running"]
+    for each, word in ((paused, "paused"), (ended, "canceled")):
+        assert f"Status: {word}\n" in job_description(JobDescription(each, [], [], []))
 
 
 def test_job_description_gives_each_item_a_line() -> None:

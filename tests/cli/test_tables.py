@@ -1,14 +1,16 @@
 """The lists of the command line as text."""
 
 from collections.abc import Iterator
+from typing import Any
 
+import msgspec
 import pytest
 
 from falconeri.errors import Unavailable
 from falconeri.states import AttemptOutcome, DatumStatus, FailureClass, OutputStatus
-from falconeri.wire.controls import Attempt
+from falconeri.wire.controls import Attempt, Hold, Worker, WorkerState
 from falconeri.wire.records import OutputFile
-from falconeri_cli.tables import attempt_lines, datum_lines, output_lines
+from falconeri_cli.tables import attempt_lines, datum_lines, output_lines, worker_lines
 from tests.cli.records import AT, DATUM_ID, JOB_ID, datum
 
 
@@ -33,6 +35,11 @@ def attempt(number: int, message: str | None, output: str = "") -> Attempt:
         output=output,
         backtrace=None,
     )
+
+
+def worker(pod_name: str, state: WorkerState, **fields: Any) -> Worker:  # noqa: ANN401  (any field)
+    made = Worker(pod_name, "node-1", state, AT, AT, [], None, None, None)
+    return msgspec.structs.replace(made, **fields)
 
 
 def output(uri: str, size_bytes: int | None) -> OutputFile:
@@ -93,4 +100,31 @@ def test_attempts_have_the_end_of_their_output_below_a_failure() -> None:
         "1        error    2018-07-06T11:27:50  2018-07-06T11:27:50  pod-a     command: exit 3",
         *(f"  | {letter}" for letter in "bcdef"),
         "2        done     2018-07-06T11:27:50  2018-07-06T11:27:50  pod-aa",
+    ]
+
+
+def test_workers_have_what_they_hold_and_print_below_them() -> None:
+    tail = "a\nb\nc\r10%\r20%\x1b[K\n\n"
+    busy = worker("pod-a", WorkerState.WORKING, holds=[Hold(DATUM_ID, 2, 0, AT, tail)])
+    silent = worker("pod-b", WorkerState.WORKING, holds=[Hold(DATUM_ID, 1, 0, AT, None)])
+    dead = worker(
+        "pod-c",
+        WorkerState.ENDED,
+        last_heartbeat_at=None,
+        end_class=FailureClass.EVICTED,
+        end_message="node\ndrained",
+    )
+    assert list(worker_lines([busy, silent, dead])) == [
+        "STATE    LAST_HEARTBEAT_AT    POD_NAME  NODE_NAME",
+        "working  2018-07-06T11:27:50  pod-a  node-1",
+        f"  {DATUM_ID}  attempt 2, since 2018-07-06T11:27:50",
+        "  | a",
+        "  | b",
+        "  | c",
+        "  | 10%",
+        "  | 20%\ufffd[K",
+        "working  2018-07-06T11:27:50  pod-b  node-1",
+        f"  {DATUM_ID}  attempt 1, since 2018-07-06T11:27:50",
+        "ended    -                    pod-c  node-1",
+        "  evicted: node drained",
     ]

@@ -11,17 +11,23 @@ import msgspec
 import psycopg
 import pytest
 
+from falconeri.client import listings
+from falconeri.client.events import Watching
 from falconeri.client.jobs import JobsClient
 from falconeri.client.retry import BRIEF
 from falconeri.client.transport import Transport
 from falconeri.client.work import WorkClient
 from falconeri.errors import DatumNotFound, InvalidInput, JobNotFound, JobRunning, Unavailable
 from falconeri.states import AttemptOutcome, DatumStatus, FailureClass, JobStatus
+from falconeri.wire.controls import WorkerState
+from falconeri.wire.events import JobProgress, JobState
 from falconeri.wire.records import Job
 from falconeri.wire.spec import PipelineSpec
 from falconeri.wire.work import (
     Claim,
     Completion,
+    Heartbeat,
+    Held,
     NewOutput,
     NewOutputs,
     Report,
@@ -75,6 +81,16 @@ def finish(worker: WorkClient, job: Job, report: Report) -> Claim:
     return claim
 
 
+def test_job_is_planned(client: JobsClient, tmp_path: Path) -> None:
+    name = f"plan-{uuid.uuid4().hex[:12]}"
+    asked = spec(tmp_path, 3) | {"pipeline": {"name": name}}
+
+    planned = client.plan_job(msgspec.convert(asked, PipelineSpec))
+
+    assert (planned.pipeline_name, planned.datums, planned.size.total_bytes) == (name, 3, 3)
+    assert list(client.iter_jobs(name=name)) == []
+
+
 def test_job_is_paused_scaled_and_resumed(client: JobsClient, tmp_path: Path) -> None:
     job = make_job(client, tmp_path)
 
@@ -126,6 +142,21 @@ def test_jobs_are_found_by_status_and_beginning_of_the_name(
     assert ids() == [third.id, second.id, first.id]
     assert ids(status=JobStatus.CANCELED) == [second.id]
     assert ids(limit=2) == [third.id, second.id]
+
+
+def test_list_of_jobs_goes_on_when_its_place_is_deleted(
+    client: JobsClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listings, "_PAGE", 2)
+    name = f"list-{uuid.uuid4().hex[:12]}"
+    made = [make_job(client, tmp_path, pipeline={"name": name}).id for _ in range(4)]
+
+    found = client.iter_jobs(name=name)
+    seen = [next(found).id, next(found).id]
+    client.cancel_job(made[2])
+    client.delete_job(made[2])
+
+    assert [*seen, *(job.id for job in found)] == made[::-1]
 
 
 def test_all_pages_of_datums_are_gone_through(
@@ -200,3 +231,57 @@ def test_outputs_that_falconerid_cannot_read_on_are_an_error_and_no_short_list(
         conn.execute(b"drop function falconeri.list_outputs")
         conn.execute(b"alter function falconeri.list_outputs_as_it_was rename to list_outputs")
     assert len(list(client.iter_outputs(job.id))) == 1
+
+
+def test_workers_are_listed_with_what_they_print(
+    client: JobsClient, worker: WorkClient, tmp_path: Path
+) -> None:
+    job = make_job(client, tmp_path)
+    claim = worker.claim(job.id, WorkerIdentity("pod-a", "node-a")).claim
+    assert claim is not None
+    worker.heartbeat(job.id, Heartbeat("pod-a", [Held(claim.datum_id, 1, "hello\n")]))
+
+    [found] = client.iter_workers(job.id)
+
+    assert (found.pod_name, found.state) == ("pod-a", WorkerState.WORKING)
+    assert [(hold.datum_id, hold.log_tail) for hold in found.holds] == [(claim.datum_id, "hello\n")]
+    assert client.describe_datum(claim.datum_id).log_tail == "hello\n"
+
+
+def test_watching_ends_with_the_job(client: JobsClient, tmp_path: Path) -> None:
+    job = make_job(client, tmp_path, 2)
+    events = client.events(job.id)
+    first, second = next(events), next(events)
+    client.cancel_job(job.id)
+
+    *_, last = events
+
+    assert isinstance(first, JobState)
+    assert isinstance(second, JobProgress)
+    assert (second.total, second.ready) == (2, 2)
+    assert isinstance(last, JobState)
+    assert (first.status, last.status) == (JobStatus.RUNNING, JobStatus.CANCELED)
+    with pytest.raises(JobNotFound):
+        next(client.events(uuid.uuid4()))
+
+
+def test_watching_outlives_a_restart_of_falconerid(tmp_path: Path) -> None:
+    with fresh_database() as url:
+        with running(url, tmp_path) as first:
+            calls = JobsClient.connect(f"http://127.0.0.1:{first.port}/", PASSWORD)
+            job = make_job(calls, tmp_path)
+            rest = Transport(
+                f"http://127.0.0.1:{first.port}/", PASSWORD, timeout_s=30.0, retries=BRIEF
+            )
+            waiting = rest.but(url=f"http://127.0.0.1:{first.wait_port}/")
+            events = iter(Watching(rest, waiting, job.id, pause=lambda _: None))
+            next(events)
+            next(events)
+            assert first.stop() == 0
+        ports = {"FALCONERI_PORT": str(first.port), "FALCONERI_WAIT_PORT": str(first.wait_port)}
+        with running(url, tmp_path, **ports):
+            calls.cancel_job(job.id)
+            *_, last = events
+
+    assert isinstance(last, JobState)
+    assert last.status is JobStatus.CANCELED

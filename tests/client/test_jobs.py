@@ -12,7 +12,7 @@ import pytest
 from falconeri.client.jobs import JobsClient
 from falconeri.client.retry import RetryPolicy
 from falconeri.client.transport import Transport
-from falconeri.errors import Unavailable
+from falconeri.errors import FalconeriError, InvalidInput, Unavailable
 from falconeri.states import JobStatus
 from falconeri.wire.spec import PipelineSpec
 from tests.client.server import Reply, Server, in_turn, of_json, serving
@@ -73,22 +73,33 @@ def test_jobs_are_listed_and_canceled() -> None:
     ]
 
 
-def test_making_a_job_is_never_tried_twice() -> None:
+def test_a_job_is_made_of_a_spec() -> None:
     spec = msgspec.convert(SPEC, PipelineSpec)
-    with serving(in_turn(None, of_json({"job": JOB}))) as server:
-        with pytest.raises(Unavailable, match="may have been created"):
-            client(server).create_job(spec)
-        assert len(server.seen) == 1
+    with serving(in_turn(of_json({"job": JOB}))) as server:
         assert client(server).create_job(spec).id == JOB_ID
+    [seen] = server.seen
+    assert (seen.method, seen.path) == ("POST", "/jobs")
+    assert json.loads(seen.body)["job"]["pipeline"] == {"name": "book_words"}
 
 
-def test_retrying_a_job_is_never_tried_twice() -> None:
-    with serving(in_turn(Reply(503), of_json({"job": JOB}))) as server:
-        with pytest.raises(Unavailable, match="may have been created"):
-            client(server).retry_job(JOB_ID)
-        assert len(server.seen) == 1
+def test_a_retry_without_options_sends_no_body() -> None:
+    with serving(in_turn(of_json({"job": JOB}))) as server:
         assert client(server).retry_job(JOB_ID).id == JOB_ID
         assert server.seen[-1].body == b""
+
+
+def test_a_plan_is_asked_only_of_who_can_make_one() -> None:
+    spec = msgspec.convert(SPEC, PipelineSpec)
+    with serving(in_turn(Reply(200, b"2.0.0-alpha.5"))) as server:
+        with pytest.raises(FalconeriError, match="can't plan"):
+            client(server).plan_job(spec)
+        assert [seen.path for seen in server.seen] == ["/version"]
+
+    ours = Reply(200, b"0.1.0", {"Falconeri-Features": "idempotency-key, plan"})
+    with serving(in_turn(ours, None, Reply(422))) as server:
+        with pytest.raises(InvalidInput):
+            client(server).plan_job(spec)
+        assert [seen.path for seen in server.seen] == ["/version", *["/jobs?plan=1"] * 2]
 
 
 def test_a_retry_sends_its_options() -> None:

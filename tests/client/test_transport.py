@@ -7,6 +7,7 @@ import contextlib
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ from falconeri.client.connections import Connections
 from falconeri.client.retry import ONCE, RetryPolicy
 from falconeri.client.transport import Transport, waiting_url
 from falconeri.errors import FalconeriError, InvalidArgument, JobNotFound, Unavailable
-from tests.client.server import Reply, in_turn, of_json, serving
+from tests.client.server import Chunks, Reply, Script, Seen, in_turn, of_json, serving
 
 QUICK = RetryPolicy(deadline_s=30.0, base_s=0.001, cap_s=0.002, tries=5)
 
@@ -94,6 +95,31 @@ def test_no_try_begins_after_the_deadline() -> None:
         with pytest.raises(Unavailable):
             hasty.fetch("GET", "x", Answer)
     assert (len(server.seen), pauses) == (1, [])
+
+
+def after_a_while(script: Script) -> Script:
+    def answer(seen: Seen) -> Reply | Chunks | None:
+        time.sleep(0.3)
+        return script(seen)
+
+    return answer
+
+
+HASTY = RetryPolicy(deadline_s=0.2, base_s=0.001)
+
+
+def test_a_try_is_cut_at_the_deadline() -> None:
+    script = after_a_while(in_turn(of_json({"number": 1})))
+    with serving(script) as server, pytest.raises(Unavailable, match="timed out"):
+        transport(server.url, HASTY).fetch("GET", "x", Answer)
+
+
+@pytest.mark.parametrize("replies", [[], [None]], ids=["the first", "the second"])
+def test_a_whole_try_outlasts_a_deadline_that_begins_with_a_failure(replies: list[None]) -> None:
+    script = after_a_while(in_turn(*replies, of_json({"number": 1})))
+    with serving(script) as server:
+        policy = replace(HASTY, whole_tries=True)
+        assert transport(server.url, policy).fetch("GET", "x", Answer) == Answer(1)
 
 
 def test_retry_after_is_heeded() -> None:

@@ -84,7 +84,7 @@ def test_transaction_is_undone_by_any_exception(db: Database) -> None:
         begin_and_fail()
 
     with db.connection() as conn:
-        assert jobs.list_jobs(conn) == []
+        assert jobs.list_jobs(conn).jobs == []
 
 
 def test_broken_connections_are_replaced_unnoticed(db: Database, connect: Connect) -> None:
@@ -93,7 +93,7 @@ def test_broken_connections_are_replaced_unnoticed(db: Database, connect: Connec
     connect().execute("select pg_terminate_backend(%s, 10000)", (pid,))
 
     with db.connection() as conn:
-        assert jobs.list_jobs(conn) == []
+        assert jobs.list_jobs(conn).jobs == []
         assert conn.info.backend_pid != pid
 
 
@@ -165,7 +165,7 @@ def test_statement_that_waits_for_a_lock_ends_in_time(hasty: Database, connect: 
     assert caught.value.http_status == 504
     locker.execute("rollback")
     with hasty.connection() as conn:
-        assert jobs.list_jobs(conn) == []
+        assert jobs.list_jobs(conn).jobs == []
 
 
 def test_each_way_to_lend_a_connection_has_its_limit(hasty: Database) -> None:

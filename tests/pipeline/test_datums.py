@@ -39,7 +39,7 @@ def directory(parent: Path, name: str, *files: str) -> str:
 def listed(plan: Plan[Listing]) -> list[Inputs]:
     """The datums of all atoms, from left to right."""
     if isinstance(plan, Listing):
-        return list(plan.datums)
+        return [datum.inputs for datum in plan.datums]
     parts = plan.union if isinstance(plan, UnionOf) else plan.cross
     return [datum for part in parts for datum in listed(part)]
 
@@ -47,7 +47,7 @@ def listed(plan: Plan[Listing]) -> list[Inputs]:
 def shape(plan: Plan[Listing]) -> Plan[str]:
     """The same plan with the atoms' URIs."""
     if isinstance(plan, Listing):
-        return plan.uri
+        return plan.atom.uri
     if isinstance(plan, UnionOf):
         return UnionOf(tuple(map(shape, plan.union)))
     return CrossOf(tuple(map(shape, plan.cross)))

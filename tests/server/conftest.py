@@ -19,6 +19,14 @@ def falconerid(tmp_path_factory: pytest.TempPathFactory) -> Generator[Falconerid
         yield server
 
 
+@pytest.fixture(scope="session")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Generator[Falconerid]:
+    """A falconerid that gives a request one second, and its client as long to take the answer."""
+    state = tmp_path_factory.mktemp("state")
+    with fresh_database() as url, running(url, state, FALCONERI_REQUEST_TIMEOUT="1s") as server:
+        yield server
+
+
 @pytest.fixture
 def make_job(falconerid: Falconerid, tmp_path: Path) -> MakeJob:
     """Submit a job of N datums, and answer it as JSON."""

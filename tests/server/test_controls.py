@@ -115,8 +115,8 @@ def test_submissions_with_one_key_at_once_make_one_job(
     body = {"job": spec(tmp_path, 1)}
     key = {"Idempotency-Key": uuid4().hex}
 
-    with ThreadPoolExecutor(6) as pool:
-        calls = [pool.submit(falconerid.call, "POST", "/jobs", body, headers=key) for _ in range(6)]
+    with ThreadPoolExecutor(4) as pool:  # as many as are let in
+        calls = [pool.submit(falconerid.call, "POST", "/jobs", body, headers=key) for _ in range(4)]
     answers = [call.result() for call in calls]
 
     assert {answer.status for answer in answers} == {200}

@@ -86,7 +86,7 @@ def test_jobs_are_filtered_by_status(falconerid: Falconerid, make_job: MakeJob) 
         ("limit=ten", 422),
         ("status=ready", 422),
         ("after=x", 400),
-        ("after=7b8a1c4e-3b1f-4f4c-9a55-2f1c5f0e9d11", 404),
+        ("after=7b8a1c4e-3b1f-4f4c-9a55-2f1c5f0e9d11", 422),
     ],
 )
 def test_wrong_page_is_refused(falconerid: Falconerid, query: str, status: int) -> None:

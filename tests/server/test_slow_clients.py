@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
 
 from tests.server.conftest import spec
-from tests.server.falconerid import PASSWORD, Falconerid, basic, fresh_database, running
-
-
-@pytest.fixture(scope="module")
-def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Falconerid]:
-    """A falconerid that gives a request one second."""
-    state = tmp_path_factory.mktemp("state")
-    with fresh_database() as url, running(url, state, FALCONERI_REQUEST_TIMEOUT="1s") as server:
-        yield server
-
+from tests.server.falconerid import PASSWORD, Falconerid, basic
 
 HEAD = f"POST /jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {basic(PASSWORD)}\r\n".encode()
 BODY = HEAD + b"Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
+from threading import Event, Semaphore
 
 import psycopg
 import pytest
@@ -56,8 +56,15 @@ def test_list_gives_its_slot_back_however_it_ends(falconerid: Falconerid) -> Non
     assert falconerid.call("GET", "/jobs/list").status == 200
 
 
+def make_slots(
+    size: int, *, waiting: int, wait_s: float, threads: Semaphore | None = None
+) -> Slots:
+    threads = threads or Semaphore(100)
+    return Slots(size, waiting=waiting, threads=threads, refusal="no", wait_s=wait_s)
+
+
 def test_who_finds_all_slots_taken_waits_and_gets_the_next() -> None:
-    slots = Slots(1, waiting=1, wait_s=60)
+    slots = make_slots(1, waiting=1, wait_s=60)
     entered = Event()
 
     def enter() -> None:
@@ -83,9 +90,21 @@ def _has_room(slots: Slots) -> bool:
 
 
 def test_who_waits_too_long_is_sent_away() -> None:
-    slots = Slots(1, waiting=1, wait_s=0.01)
+    slots = make_slots(1, waiting=1, wait_s=0.01)
 
     with slots.slot(), pytest.raises(Unavailable), slots.slot():
         pass
     with slots.slot():
+        pass
+
+
+def test_all_kinds_together_take_no_more_threads_than_they_may() -> None:
+    threads = Semaphore(2)
+    lists, submissions = (make_slots(2, waiting=1, wait_s=60, threads=threads) for _ in range(2))
+
+    with lists.slot(), submissions.slot():
+        for kind in (lists, submissions):
+            with pytest.raises(Unavailable), kind.slot():
+                pass
+    with lists.slot(), lists.slot():
         pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, product
 from typing import Any
 
@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from falconeri.db import jobs
 from falconeri.db.pool import translated
 from falconeri.errors import ObjectNotFound, TooManyDatums
-from falconeri.pipeline.datums import CrossOf, Inputs, Listing, Plan, UnionOf
+from falconeri.pipeline.datums import CrossOf, ListedDatum, Listing, Plan, UnionOf
+from falconeri.pipeline.extent import extent_of
 from falconeri.server import spool
-from falconeri.server.spool import spooled, write_datums
+from falconeri.server.spool import check_datums, spooled, write_datums
+from falconeri.wire.spec import Atom, Glob
 from falconeri.wire.work import InputRef
 from tests.sql.crosses import Paths, begin, made, staged
 
@@ -28,7 +30,13 @@ Shape = int | tuple[str, list[Any]]
 def listing(repo: str, files: Iterable[object]) -> Listing:
     """An atom whose files have these names."""
     uri = f"s3://bucket/{repo}/"
-    return Listing(uri, ([InputRef(f"{uri}{file}", f"/pfs/{repo}/{file}")] for file in files))
+    return Listing(
+        Atom(uri, repo, Glob.ENTRIES),
+        (
+            ListedDatum([InputRef(f"{uri}{file}", f"/pfs/{repo}/{file}")], size_bytes)
+            for size_bytes, file in enumerate(files, start=1)
+        ),
+    )
 
 
 def plan_of(shape: Shape, repos: Iterator[int]) -> Plan[Listing]:
@@ -138,7 +146,7 @@ def test_limit_may_not_be_exceeded_by_one(conn: psycopg.Connection, shape: Shape
         translated(error) if isinstance(error, psycopg.Error) else error, TooManyDatums
     )
     assert staged(conn) == 0
-    assert jobs.list_jobs(conn) == []
+    assert jobs.list_jobs(conn).jobs == []
 
 
 def taken(plan: Plan[Listing], files: Iterator[int], max_datums: int) -> tuple[int, str]:
@@ -185,14 +193,31 @@ def test_factors_whose_product_is_too_large_are_not_even_staged(conn: psycopg.Co
 
 
 def test_error_of_the_last_listing_comes_before_anything_is_written() -> None:
-    def broken() -> Iterator[Inputs]:
-        yield [InputRef("s3://bucket/b/1", "/pfs/b/1")]
+    def broken() -> Iterator[int]:
+        yield 1
         raise ObjectNotFound(detail="s3://bucket/b/")
 
-    plan = CrossOf((listing("a", range(3)), Listing("s3://bucket/b/", broken())))
+    plan = CrossOf((listing("a", range(3)), listing("b", broken())))
 
     with pytest.raises(ObjectNotFound), spooled(plan, max_datums=100):
         pytest.fail("the plan was given on")
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(shape=_SHAPES)
+def test_plan_that_is_only_checked_has_as_many_datums(
+    conn: psycopg.Connection, shape: Shape
+) -> None:
+    plan = plan_of(shape, iter(range(99)))
+    with spooled(plan, max_datums=10_000) as lines, conn.transaction(force_rollback=True):
+        job = begin(conn)
+
+        count = check_datums(conn, lines, job_no=job.job_no, max_datums=10_000)
+
+        assert (made(conn, job), staged(conn), lines.lines.read()) == ([], 0, b"")
+    assert count == len(expected(shape, iter(range(99))))
 
 
 @pytest.mark.parametrize("name", ["\\", '"', "tab\there", "line\nend", "é 𝄞", "\\N", "\\."])
@@ -202,27 +227,34 @@ def test_names_arrive_as_they_are(conn: psycopg.Connection, name: str) -> None:
     ]
 
 
-def peak_bytes(conn: psycopg.Connection, count: int, *, factor: bool) -> int:
-    """The most memory that Python needed to make a job of so many datums."""
+Walk = Callable[..., int]
+
+
+def peak_bytes(conn: psycopg.Connection, count: int, walk: Walk, *, factor: bool) -> int:
+    """The most memory that Python needed to make, or check, a job of so many datums."""
     atom = listing("many", range(count))
     plan = CrossOf((listing("one", "1"), atom)) if factor else atom
     tracemalloc.start()
     try:
         with spooled(plan, max_datums=count) as lines, conn.transaction(force_rollback=True):
             job = begin(conn)
-            assert write_datums(conn, lines, job_no=job.job_no, max_datums=count) == count
+            assert walk(conn, lines, job_no=job.job_no, max_datums=count) == count
+            assert extent_of(lines.atoms).datums == count
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("factor", [False, True])
+@pytest.mark.parametrize(
+    ("walk", "factor"),
+    [(write_datums, False), (write_datums, True), (check_datums, True)],
+)
 def test_ten_times_as_many_datums_need_no_more_memory(
-    conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, *, factor: bool
+    conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, walk: Walk, *, factor: bool
 ) -> None:
     monkeypatch.setattr(spool, "SPOOL_BYTES", 2**16)  # far less than either needs
 
-    few = peak_bytes(conn, 20_000, factor=factor)
-    many = peak_bytes(conn, 200_000, factor=factor)
+    few = peak_bytes(conn, 20_000, walk, factor=factor)
+    many = peak_bytes(conn, 200_000, walk, factor=factor)
 
     assert many < 1.5 * few

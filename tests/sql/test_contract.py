@@ -21,7 +21,7 @@ MODULES = (controls, datums, jobs, outputs, plans, requests, waiting, workers)
 # A wrapper takes one argument of a type of ours for several of SQL's.
 BUNDLED = {
     "claim_datums": {"who": ["pod_names", "node_names"]},
-    "extend_leases": {"held": ["datum_ids", "attempts"]},
+    "extend_leases": {"held": ["datum_ids", "attempts", "log_tails"]},
     "settle_outputs": {"updates": ["output_ids", "statuses", "sizes_bytes", "checksums"]},
 }
 # No function of SQL stands behind it: COPY is a statement.

@@ -48,10 +48,10 @@ def test_nobody_sees_a_job_before_it_is_complete(
     with conn.transaction():
         job = jobs.create_job(conn, **GOOD)
         jobs.copy_datums(conn, job_no=job.job_no, datums=[inputs_json(1)])
-        assert jobs.list_jobs(connect()) == []
+        assert jobs.list_jobs(connect()).jobs == []
         jobs.start_job(conn, job_no=job.job_no)
 
-    assert [found.id for found in jobs.list_jobs(connect())] == [job.job_id]
+    assert [found.id for found in jobs.list_jobs(connect()).jobs] == [job.job_id]
 
 
 def test_name_is_the_pipelines_and_a_random_tag(conn: psycopg.Connection) -> None:
@@ -82,7 +82,7 @@ def test_datums_must_be_numbered_without_gaps(conn: psycopg.Connection) -> None:
         )
         jobs.start_job(conn, job_no=job.job_no)
 
-    assert jobs.list_jobs(conn) == []
+    assert jobs.list_jobs(conn).jobs == []
 
 
 @pytest.mark.parametrize("numbers", ["{1, 2, 4}", "{2, 3}", "{0, 1}", "{1}", "{}"])
@@ -97,7 +97,7 @@ def test_count_that_the_caller_states_must_agree_with_the_numbers(
         )
         jobs.start_job(conn, job_no=job.job_no, datum_count=3 if "4" in numbers else 2)
 
-    assert jobs.list_jobs(conn) == []
+    assert jobs.list_jobs(conn).jobs == []
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_half_deleted_job_is_seen_by_nobody(conn: psycopg.Connection) -> None:
 
     assert delete(conn, job, 1)
 
-    assert jobs.list_jobs(conn) == []
+    assert jobs.list_jobs(conn).jobs == []
     with refused(JobNotFound):
         jobs.describe_job(conn, job_id=job.job_id)
     with refused(JobNotFound):
@@ -171,7 +171,7 @@ def test_limit_that_deletes_nothing_is_refused(conn: psycopg.Connection, limit: 
         conn.execute("select falconeri.delete_old_jobs(0, nullif(%s, 'null')::integer)", (limit,))
 
     assert rows_left(conn) == before
-    assert jobs.list_jobs(conn)
+    assert jobs.list_jobs(conn).jobs
 
 
 def test_objects_of_failed_attempts_are_still_deleted_and_keep_the_jobs_row(
@@ -186,7 +186,7 @@ def test_objects_of_failed_attempts_are_still_deleted_and_keep_the_jobs_row(
     assert not delete(conn, job), "a repeat, too, has nothing left to do"
     assert not delete_old(conn, None), "nor is it tried for ever"
     assert rows_left(conn) == {"jobs": 1, "deletions": 1}
-    assert jobs.list_jobs(conn) == []
+    assert jobs.list_jobs(conn).jobs == []
 
     (deletion,) = outputs.take_deletions(conn, limit=9)
     assert (deletion.uri, deletion.job_id) == (A, job.job_id)
@@ -225,7 +225,7 @@ def test_old_jobs_are_deleted_running_and_young_ones_stay(conn: psycopg.Connecti
     while delete_old(conn, 60, 2):
         pass
 
-    assert [job.id for job in jobs.list_jobs(conn)] == [young.job_id, running.job_id]
+    assert [job.id for job in jobs.list_jobs(conn).jobs] == [young.job_id, running.job_id]
     assert rows_left(conn) == {"jobs": 2, "shards": 1, "datums": 1}
 
 
@@ -249,7 +249,7 @@ def test_without_an_age_only_what_has_been_begun_is_deleted(conn: psycopg.Connec
     assert delete_old(conn, None, 2)
     assert not delete_old(conn, None, 2)
 
-    assert [job.id for job in jobs.list_jobs(conn)] == [kept.job_id]
+    assert [job.id for job in jobs.list_jobs(conn).jobs] == [kept.job_id]
     assert rows_left(conn) == {"jobs": 1}
 
 
@@ -279,7 +279,7 @@ def test_oldest_job_is_deleted_first(conn: psycopg.Connection) -> None:
 
     assert delete_old(conn, 0)
 
-    assert [job.id for job in jobs.list_jobs(conn)] == [younger.job_id]
+    assert [job.id for job in jobs.list_jobs(conn).jobs] == [younger.job_id]
 
 
 def test_job_half_deleted_is_deleted_further_while_its_deletions_wait(
@@ -374,7 +374,7 @@ def test_delete_waits_for_a_retry_which_finds_all_datums(
 
     assert not deleted.result()
     assert jobs.job_progress(conn, job_id=new_id).total == 4
-    assert [found.id for found in jobs.list_jobs(conn)] == [new_id]
+    assert [found.id for found in jobs.list_jobs(conn).jobs] == [new_id]
 
 
 def test_worker_of_a_deleted_job_finds_nothing_of_it(conn: psycopg.Connection) -> None:

@@ -125,7 +125,7 @@ def test_nothing_is_left_of_a_job_that_failed(conn: psycopg.Connection) -> None:
         cross(conn, begin(conn), names("same", 3), names("same", 3))
 
     assert staged(conn) == 0
-    assert jobs.list_jobs(conn) == []
+    assert jobs.list_jobs(conn).jobs == []
 
 
 def test_rows_are_written_in_the_order_in_which_they_will_be_read(

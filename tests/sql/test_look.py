@@ -4,8 +4,8 @@ from uuid import uuid4
 
 import psycopg
 
-from falconeri.db import datums, jobs
-from falconeri.errors import DatumNotFound, JobNotFound
+from falconeri.db import controls, datums, jobs
+from falconeri.errors import DatumNotFound, InvalidInput, JobNotFound
 from falconeri.states import DatumStatus, JobStatus
 from tests.sql.factories import (
     claim,
@@ -77,13 +77,33 @@ def test_job_is_found_by_its_name(conn: psycopg.Connection) -> None:
 def test_jobs_are_listed_newest_first(conn: psycopg.Connection) -> None:
     first, second = make_job(conn), make_job(conn, 0)
 
-    listed = jobs.list_jobs(conn)
+    listed = jobs.list_jobs(conn).jobs
 
     assert [(j.id, j.status) for j in listed] == [
         (second.job_id, JobStatus.DONE),
         (first.job_id, JobStatus.RUNNING),
     ]
     assert listed[0] == jobs.describe_job(conn, job_id=second.job_id)
+
+
+def test_pages_of_jobs_go_on_where_a_job_was_deleted(conn: psycopg.Connection) -> None:
+    oldest, middle, newest = (make_job(conn, 0) for _ in range(3))
+    page = jobs.list_jobs(conn, limit=2)
+    assert [job.id for job in page.jobs] == [newest.job_id, middle.job_id]
+
+    controls.delete_job(conn, job_id=middle.job_id, limit=9)
+
+    page = jobs.list_jobs(conn, after=page.after, limit=2)
+    assert [job.id for job in page.jobs] == [oldest.job_id]
+    assert jobs.list_jobs(conn, after=page.after).jobs == []
+
+
+def test_pages_of_jobs_go_on_from_nothing_but_a_page(conn: psycopg.Connection) -> None:
+    job = make_job(conn)
+
+    for other in (job.job_id, datum_id(conn, job, 1)):
+        with refused(InvalidInput):
+            jobs.list_jobs(conn, after=other)
 
 
 def test_job_of_a_datum_is_found(conn: psycopg.Connection) -> None:

@@ -32,7 +32,7 @@ def test_repeated_request_gets_the_same_job(conn: psycopg.Connection) -> None:
 
     assert request(conn) == first
     assert requests.find_request(conn, request_key=KEY, digest="asked") == first
-    assert len(jobs.list_jobs(conn)) == 1
+    assert len(jobs.list_jobs(conn).jobs) == 1
 
 
 def test_request_with_another_key_gets_another_job(conn: psycopg.Connection) -> None:
@@ -83,7 +83,7 @@ def test_two_at_once_make_one_job(conn: psycopg.Connection, connect: Connect) ->
         other.execute("commit")
 
     assert second.result() == job.job_id
-    assert len(jobs.list_jobs(conn)) == 1
+    assert len(jobs.list_jobs(conn).jobs) == 1
 
 
 def test_deleted_job_takes_its_request_with_it(conn: psycopg.Connection) -> None:

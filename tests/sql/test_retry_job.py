@@ -65,7 +65,7 @@ def test_retry_of_which_nothing_matches_is_refused_and_leaves_no_job(
     with refused(JobNotRetryable):
         retried(conn, job, part)
 
-    assert [found.id for found in jobs.list_jobs(conn)] == [job.job_id]
+    assert [found.id for found in jobs.list_jobs(conn).jobs] == [job.job_id]
 
 
 def test_latest_failure_counts(conn: psycopg.Connection) -> None:
@@ -128,4 +128,4 @@ def test_impossible_numbers_are_refused(
     with refused(InvalidInput):
         jobs.retry_job(conn, job_id=job.job_id, parallelism=parallelism, max_tries=max_tries)
 
-    assert len(jobs.list_jobs(conn)) == 1
+    assert len(jobs.list_jobs(conn).jobs) == 1

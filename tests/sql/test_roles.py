@@ -202,7 +202,7 @@ def test_server_does_all_that_jobs_need(become: Callable[[str], psycopg.Connecti
     retry = jobs.retry_job(server, job_id=job.job_id)
     assert jobs.job_progress(server, job_id=retry).total == 5
     controls.delete_job(server, job_id=job.job_id, limit=100)
-    assert [found.id for found in jobs.list_jobs(server)] == [retry]
+    assert [found.id for found in jobs.list_jobs(server).jobs] == [retry]
 
 
 def test_server_may_call_every_function(conn: psycopg.Connection) -> None:

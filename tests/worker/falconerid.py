@@ -50,6 +50,7 @@ class Falconerid:
         self.waiting_port = True
         self.ends_when_all_have_reports = True
         self.lost: set[UUID] = set()
+        self.beats: list[work.Heartbeat] = []
         self._order = work.WorkOrder(
             job_id=self.job_id,
             job_name="j",
@@ -148,6 +149,7 @@ class Falconerid:
         return any(not datum.reports for datum in self.datums)
 
     def _beat(self, beat: work.Heartbeat) -> work.HeartbeatAnswer:
+        self.beats.append(beat)
         lost = [held.datum_id for held in beat.held if held.datum_id in self.lost]
         return work.HeartbeatAnswer(job_status=self.status, lost=lost)
 

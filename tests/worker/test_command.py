@@ -14,7 +14,7 @@ import pytest
 from falconeri.errors import ClaimLost
 from falconeri_worker import command
 from falconeri_worker.command import CommandNotStarted, Finished, run
-from falconeri_worker.excerpt import KEEP_BYTES
+from falconeri_worker.excerpt import KEEP_BYTES, Excerpt
 from falconeri_worker.stopping import Stop
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -29,11 +29,11 @@ def stop() -> Generator[Stop]:
 
 
 def sh(script: str, *stops: Stop) -> Finished:
-    return run(["sh", "-c", script], env=ENV, stops=stops)
+    return run(["sh", "-c", script], env=ENV, stops=stops, output=Excerpt())
 
 
 def python(script: str) -> Finished:
-    return run([sys.executable, "-c", script], env=ENV, stops=())
+    return run([sys.executable, "-c", script], env=ENV, stops=(), output=Excerpt())
 
 
 def wait_for_end_of(pid: int) -> None:
@@ -107,14 +107,14 @@ def test_what_cannot_be_started_is_named(
         program.write_text(content)
         program.chmod(mode)
     with pytest.raises(CommandNotStarted, match=f'could not run "{program}": {reason}'):
-        run([str(program)], env=ENV, stops=())
+        run([str(program)], env=ENV, stops=(), output=Excerpt())
 
 
 def test_the_path_that_is_searched_is_the_commands_own(tmp_path: Path) -> None:
     (tmp_path / "greet").write_text("#!/bin/sh\necho hello\n")
     (tmp_path / "greet").chmod(0o755)
 
-    finished = run(["greet"], env={"PATH": f"{tmp_path}:{ENV['PATH']}"}, stops=())
+    finished = run(["greet"], env={"PATH": f"{tmp_path}:{ENV['PATH']}"}, stops=(), output=Excerpt())
 
     assert finished.output == "hello\n"
 
@@ -233,7 +233,7 @@ def test_nothing_is_left_open() -> None:
     before = open_files()
     sh("echo")
     with pytest.raises(CommandNotStarted):
-        run(["no-such-program"], env=ENV, stops=())
+        run(["no-such-program"], env=ENV, stops=(), output=Excerpt())
     assert open_files() == before
 
 

@@ -48,3 +48,35 @@ def test_the_worst_of_texts_fits_into_a_request_of_the_original() -> None:
     for worst in (b"\1", b"\xff", b'"'):
         text = excerpt_of(worst * 1_000_000, keep_bytes=KEEP_BYTES)
         assert len(json.dumps(text, ensure_ascii=False).encode()) < 2 * 1024 * 1024 - 100_000
+
+
+def last_lines_of(*chunks: bytes, limit_bytes: int = 8, keep_bytes: int = 8) -> str:
+    excerpt = Excerpt(keep_bytes)
+    for chunk in chunks:
+        excerpt.add(chunk)
+    return excerpt.last_lines(limit_bytes)
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown"),
+    [
+        (b"", ""),
+        (b"one\ntwo\n", "one\ntwo\n"),
+        (b"zero\none\ntwo\n", "one\ntwo\n"),
+        (b"a\nzero\none\ntwo", "one\ntwo"),
+        (b"a long line\n", "ng line\n"),
+        (b"\n12345678", "12345678"),
+        ("1€€€".encode(), "€€"),
+        (b"\xff\xff\xff", "\ufffd\ufffd"),
+    ],
+)
+def test_last_lines_are_whole_ones_if_one_fits(printed: bytes, shown: str) -> None:
+    assert last_lines_of(printed) == shown
+    assert last_lines_of(*(bytes([byte]) for byte in printed)) == shown
+
+
+@given(st.lists(st.binary(max_size=40), max_size=20), st.integers(1, 20))
+def test_last_lines_keep_to_their_limit(chunks: list[bytes], limit_bytes: int) -> None:
+    shown = last_lines_of(*chunks, limit_bytes=limit_bytes, keep_bytes=16)
+
+    assert len(shown.encode()) <= limit_bytes

@@ -89,6 +89,25 @@ def test_a_datum_whose_command_fails_does_not_end_the_worker(
     assert len(worker.events("datum_failed")) == 1
 
 
+def test_what_a_running_command_prints_is_told_meanwhile(egress: Bucket, home: Path) -> None:
+    command = (
+        "sh",
+        "-c",
+        'echo begun; while [ ! -e "$FALCONERI_SCRATCH/go" ]; do sleep 0.05; done',
+    )
+    with falconerid(command, egress.uri, lease_s=1) as server:
+        server.add()
+        with working(home, server) as worker:
+            with server.changed:
+                assert server.changed.wait_for(lambda: "begun\n" in _tails(server), timeout=60)
+            (worker.scratch / "go").touch()
+            assert worker.wait() == 0, worker.stderr
+
+
+def _tails(server: Falconerid) -> list[str | None]:
+    return [held.log_tail for beat in server.beats for held in beat.held]
+
+
 def test_the_command_sees_the_datum_but_not_the_password(
     source: Bucket, egress: Bucket, home: Path
 ) -> None:

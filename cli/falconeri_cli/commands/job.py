@@ -63,6 +63,22 @@ def run(spec: SpecArgument, *, wait: WaitOption = False, as_json: JsonOption = F
         jobs.wait_for_end(client, job, as_json=as_json)
 
 
+@app.command()
+def plan(spec: SpecArgument, *, as_json: JsonOption = False) -> None:
+    """Show what `job run` would run; nothing is created."""
+    from falconeri.wire.plan import PlanAnswer
+    from falconeri_cli import connection, jobs
+    from falconeri_cli.plan_text import plan_lines
+    from falconeri_cli.spec_file import load_spec
+
+    parsed = load_spec(spec)
+    planned = connection.find().client().plan_job(parsed)
+    if as_json:
+        jobs.print_json(PlanAnswer(planned))
+    else:
+        jobs.print_lines(plan_lines(planned))
+
+
 @app.command("list")
 def list_jobs(
     *,
@@ -128,6 +144,39 @@ def outputs(job: JobArgument, *, as_json: JsonOption = False) -> None:
         jobs.print_json_lines(found)
     else:
         jobs.print_lines(tables.output_lines(found))
+
+
+@app.command()
+def workers(job: JobArgument, *, as_json: JsonOption = False) -> None:
+    """List a job's workers by name, what each holds, and what its program has printed last.
+
+    With --json, each is an object on a line of its own.
+    """
+    from falconeri_cli import connection, jobs, tables
+
+    client = connection.find().client()
+    found = client.iter_workers(jobs.find_id(client, job))
+    if as_json:
+        jobs.print_json_lines(found)
+    else:
+        jobs.print_lines(tables.worker_lines(found))
+
+
+@app.command()
+def events(job: JobArgument, *, as_json: JsonOption = False) -> None:
+    """Tell how a job is, now and whenever that changes, until it has ended.
+
+    With --json, each event is an object on a line of its own.
+    """
+    from falconeri_cli import connection, jobs
+    from falconeri_cli.event_lines import event_lines
+
+    client = connection.find().client()
+    found = client.events(jobs.find_id(client, job))
+    if as_json:
+        jobs.print_json_lines(found)
+    else:
+        jobs.print_lines(event_lines(found))
 
 
 @app.command()

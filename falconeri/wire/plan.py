@@ -1,0 +1,89 @@
+"""What falconerid answers to `POST /jobs?plan=1`: what would be run, of which nothing is made."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from falconeri.wire.spec import Glob
+from falconeri.wire.work import InputRef
+
+
+class Size(Struct, frozen=True):
+    """How large some datums are."""
+
+    total_bytes: int
+    smallest_bytes: int
+    mean_bytes: int
+    largest_bytes: int
+    exact: bool
+    """False: at least so many bytes. Folders count as nothing: a listing doesn't say their size."""
+
+
+class PlannedInput(Struct, frozen=True):
+    """An atom of the spec, as it was listed."""
+
+    uri: str
+    repo: str
+    glob: Glob
+    datums: int
+    size: Size
+    """Of these datums, each counted once however often a cross combines it."""
+
+
+class PlannedDatum(Struct, frozen=True):
+    """One of the first datums."""
+
+    inputs: list[InputRef]
+
+
+class PlannedSecret(Struct, frozen=True):
+    """A secret that the spec names; never its values."""
+
+    name: str
+    mount_path: str | None
+    key: str | None
+    env_var: str | None
+    found: bool
+    """False only for an optional one: without the others there would be no plan."""
+
+
+class Rival(Struct, frozen=True):
+    """A running job that may write the same files: one's egress URI begins with the other's."""
+
+    job_id: UUID
+    job_name: str
+    egress_uri: str
+
+
+class JobPlan(Struct, frozen=True):
+    """What a spec would run."""
+
+    pipeline_name: str
+    image: str
+    command: list[str]
+    egress_uri: str
+    datums: int
+    max_datums: int
+    """How many a job may have here."""
+    size: Size
+    """Of the datums: what the workers would fetch in all."""
+    inputs: list[PlannedInput]
+    sample: list[PlannedDatum]
+    """The first datums, in their order."""
+    parallelism: int
+    memory: str
+    cpu: float
+    max_tries: int
+    retry_delay_s: int
+    timeout_s: int | None
+    secrets: list[PlannedSecret]
+    rivals: list[Rival]
+    """The oldest ones, should there be very many."""
+
+
+class PlanAnswer(Struct, frozen=True):
+    """`{"plan": …}`."""
+
+    plan: JobPlan
