@@ -71,7 +71,9 @@ class Finished:
         return f"exit status {self.exit_code}" if self.exit_code else None
 
 
-def run(argv: Sequence[str], *, env: Mapping[str, str], stops: Sequence[Stop]) -> Finished:
+def run(
+    argv: Sequence[str], *, env: Mapping[str, str], stops: Sequence[Stop], output: Excerpt
+) -> Finished:
     """Run a command to its end and return how that was.
 
     Its process group ends with it: what it left in the background is killed. stdin is empty.
@@ -80,13 +82,14 @@ def run(argv: Sequence[str], *, env: Mapping[str, str], stops: Sequence[Stop]) -
         argv: The program and its arguments; no shell.
         env: The whole environment; its PATH is searched.
         stops: Wishes to stop: the group gets SIGTERM, and SIGKILL two seconds later.
+        output: Gets what it prints, while it prints.
 
     Raises:
         CommandNotStarted: It could not even begin.
         BaseException: The reason of the wish to stop that came true, once nothing runs any more.
     """
     kills_before = oom_kills()
-    with _Running(argv, env) as running:
+    with _Running(argv, env, output) as running:
         running.watch(stops)
         for stop in stops:
             stop.check()
@@ -96,7 +99,7 @@ def run(argv: Sequence[str], *, env: Mapping[str, str], stops: Sequence[Stop]) -
     return Finished(
         exit_code=code if code >= 0 else None,
         signal=-code if code < 0 else None,
-        output=running.excerpt.text(),
+        output=output.text(),
         cpu_s=cpu_s,
         peak_memory_bytes=peak_memory_bytes,
         out_of_memory=killed and (oom_kills() or 0) > (kills_before or 0),
@@ -124,8 +127,8 @@ def adopt_orphans() -> None:
 class _Running:
     """A child and its pipes. Leaving the block kills and reaps whatever still runs."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
-        self.excerpt = Excerpt()
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], output: Excerpt) -> None:
+        self._output = output
         self._process = _spawn(argv, env)
         self._pidfd = _pidfd(self._process.pid)
         self._selector = selectors.DefaultSelector()
@@ -183,7 +186,7 @@ class _Running:
     def _watch_pipe(self, pipe: IO[bytes] | None, copy_to: int) -> None:
         def copy(source: FileDescriptorLike) -> None:
             if data := os.read(_number(source), _READ_BYTES):
-                self.excerpt.add(data)
+                self._output.add(data)
                 _write(copy_to, data)
             else:
                 self._selector.unregister(source)

@@ -69,6 +69,8 @@ class Measures:
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     bytes_in: int | None = None
     bytes_out: int | None = None
+    output: Excerpt = field(default_factory=Excerpt)
+    """What the command prints; it may be running."""
     finished: Finished | None = None
 
     @contextmanager
@@ -118,7 +120,7 @@ class DatumRunner:
             Unavailable: falconerid was away for too long.
         """
         measures = Measures()
-        with self._heartbeat.holding(claim) as lost:
+        with self._heartbeat.holding(claim, measures.output) as lost:
             report = self._report(claim, lost, measures)
         self._log(claim, measures, report)
         return report
@@ -149,7 +151,7 @@ class DatumRunner:
             # In the order given: where two inputs have a file in common, the later one wins.
             measures.bytes_in = sum(run_all(self._downloads(claim), threads=1))
         with measures.timed("command_s"):
-            measures.finished = self._run_command(claim, lost)
+            measures.finished = self._run_command(claim, lost, measures.output)
         if measures.finished.failure is not None:
             raise CommandFailed(self._order.command, measures.finished)
         with measures.timed("upload_s"):
@@ -171,11 +173,12 @@ class DatumRunner:
 
         return [partial(download, each.uri, each.local_path) for each in claim.inputs]
 
-    def _run_command(self, claim: Claim, lost: Stop) -> Finished:
+    def _run_command(self, claim: Claim, lost: Stop, output: Excerpt) -> Finished:
         return command.run(
             self._order.command,
             env=self._environment(claim),
             stops=(self._termination, lost),
+            output=output,
         )
 
     def _environment(self, claim: Claim) -> dict[str, str]:

@@ -1,11 +1,12 @@
 """What a command prints, kept within bounds and fit for a database.
 
-Called by `command`; knows nothing of processes.
+Written by `command`, read at its end, and meanwhile by `heartbeat`. Knows nothing of processes.
 """
 
 from __future__ import annotations
 
 import codecs
+import threading
 
 KEEP_BYTES = 64 * 1024
 """How much of the beginning is kept, and as much of the end.
@@ -18,26 +19,44 @@ _LONGEST_SEQUENCE = 4
 
 
 class Excerpt:
-    """The beginning and the end of a stream of bytes."""
+    """The beginning and the end of a stream of bytes. Safe to read while another thread writes."""
 
     def __init__(self, keep_bytes: int = KEEP_BYTES) -> None:
         self._keep_bytes = keep_bytes
         self._head = bytearray()
         self._tail = bytearray()
         self._dropped_bytes = 0
+        self._lock = threading.Lock()
 
     def add(self, data: bytes) -> None:
         """Add what came next."""
-        room = self._keep_bytes - len(self._head)
-        self._head += data[:room]
-        self._tail += data[room:]
-        # Cut now and then only, as each cut moves the rest.
-        if len(self._tail) > 2 * self._keep_bytes:
-            self._cut()
+        with self._lock:
+            room = self._keep_bytes - len(self._head)
+            self._head += data[:room]
+            self._tail += data[room:]
+            # Cut now and then only, as each cut moves the rest.
+            if len(self._tail) > 2 * self._keep_bytes:
+                self._cut()
+
+    def last_lines(self, limit_bytes: int) -> str:
+        """Return the end of it so far: as many whole lines as fit, or what fits of the last one.
+
+        Args:
+            limit_bytes: Of its UTF-8, > 0.
+        """
+        with self._lock:
+            # A byte more than may be returned tells whether a line begins there.
+            end = bytes(self._tail[-limit_bytes - 1 :])
+            if len(end) <= limit_bytes and not self._dropped_bytes:
+                end = bytes(self._head[len(end) - limit_bytes - 1 :]) + end
+        if len(end) > limit_bytes:
+            end = end[end.find(b"\n", 0, -1) + 1 :]  # all of it, if no line begins there
+        return _within(end, limit_bytes)
 
     def text(self) -> str:
         """Return it, with a line in the middle that says how much is missing there."""
-        self._cut()
+        with self._lock:
+            self._cut()
         if not self._dropped_bytes:
             return printable(bytes(self._head + self._tail))
         # The cuts may go through a character; its halves are no error of the program.
@@ -60,6 +79,12 @@ def printable(text: bytes | str) -> str:
     return text.decode(errors="replace").replace("\0", "␀")
 
 
+def _within(data: bytes, limit_bytes: int) -> str:
+    """Make bytes storable; replacing some may make them longer, and costs the beginning then."""
+    text = printable(_without_half_at_start(data)).encode()
+    return _without_half_at_start(text[-limit_bytes:]).decode()
+
+
 def _without_half_at_end(data: bytes) -> bytes:
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     decoder.decode(data)
@@ -67,7 +92,7 @@ def _without_half_at_end(data: bytes) -> bytes:
     return data.removesuffix(half)
 
 
-def _without_half_at_start(data: bytearray) -> bytes:
+def _without_half_at_start(data: bytes | bytearray) -> bytes:
     start = 0
     while start < min(_LONGEST_SEQUENCE - 1, len(data)) and data[start] in _CONTINUATION:
         start += 1

@@ -1,6 +1,7 @@
 """Keeps the claims of this worker alive, and notices when they are not its own any more.
 
-A thread beside the work. Errors of the network are logged: two beats may fail before a lease ends.
+Each beat also tells what the programs have printed last, if that is news. A thread beside the work.
+Errors of the network are logged: two beats may fail before a lease ends.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import random
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from falconeri.client.work import WorkClient
@@ -16,12 +18,29 @@ from falconeri.errors import ClaimLost, FalconeriError, JobNotFound, JobNotRunni
 from falconeri.log import get_logger
 from falconeri.wire.work import Claim, Held, WorkOrder
 from falconeri.wire.work import Heartbeat as Beat
+from falconeri_worker.excerpt import Excerpt
 from falconeri_worker.stopping import Stop
 
 BEATS_PER_LEASE = 3
 _SOONER = 4
 
+TAIL_BYTES = 4096
+"""How much of what a program has printed last is told; falconerid keeps no more."""
+
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class _Holding:
+    """A claim, the wish to stop its work, and what its program prints."""
+
+    claim: Claim
+    lost: Stop
+    output: Excerpt
+
+    def said(self) -> Held:
+        tail = self.output.last_lines(TAIL_BYTES)
+        return Held(self.claim.datum_id, self.claim.attempt, tail or None)
 
 
 class Heartbeat:
@@ -40,7 +59,8 @@ class Heartbeat:
         self._interval_s = order.lease_s / BEATS_PER_LEASE
         self._pod_name = pod_name
         self._lock = threading.Lock()
-        self._held: dict[UUID, tuple[Held, Stop]] = {}
+        self._held: dict[UUID, _Holding] = {}
+        self._told: list[Held] = []
         self._closed = threading.Event()
 
     def start(self) -> None:
@@ -52,15 +72,17 @@ class Heartbeat:
         self._closed.set()
 
     @contextmanager
-    def holding(self, claim: Claim) -> Generator[Stop]:
+    def holding(self, claim: Claim, output: Excerpt) -> Generator[Stop]:
         """Hold a claim in this block; gives the wish to stop that is made when it is lost.
 
         Its reason is ClaimLost, or JobNotRunning when the whole job has ended.
+
+        Args:
+            output: What its program prints.
         """
         lost = Stop()
-        held = Held(datum_id=claim.datum_id, attempt=claim.attempt)
         with self._lock:
-            self._held[claim.datum_id] = (held, lost)
+            self._held[claim.datum_id] = _Holding(claim, lost, output)
         try:
             yield lost
         finally:
@@ -74,7 +96,10 @@ class Heartbeat:
             held = dict(self._held)
         if not held:
             return True
-        beat = Beat(pod_name=self._pod_name, held=[each for each, _ in held.values()])
+        said = [each.said() for each in held.values()]
+        # Nothing new: falconerid keeps what it was told, which costs it nothing.
+        quiet = [Held(each.datum_id, each.attempt) for each in said]
+        beat = Beat(pod_name=self._pod_name, held=quiet if said == self._told else said)
         try:
             answer = self._client.heartbeat(self._job_id, beat)
         except (JobNotFound, JobNotRunning, ClaimLost) as ex:
@@ -83,20 +108,19 @@ class Heartbeat:
             self._log.warning("heartbeat_failed", error=str(ex))
             return False
         else:
+            self._told = said
             self._stop(held, answer.lost, ClaimLost(detail="falconerid answered a heartbeat"))
             if answer.job_status.finished:
                 ended = JobNotRunning(detail=f"the job is {answer.job_status}")
                 self._stop(held, list(held), ended)
         return True
 
-    def _stop(
-        self, asked: dict[UUID, tuple[Held, Stop]], lost: list[UUID], reason: FalconeriError
-    ) -> None:
+    def _stop(self, asked: dict[UUID, _Holding], lost: list[UUID], reason: FalconeriError) -> None:
         """Make the wish for those that are lost and were not let go meanwhile."""
         with self._lock:
             for datum_id in lost:
                 if datum_id in asked and self._held.get(datum_id) is asked[datum_id]:
-                    asked[datum_id][1].request(reason)
+                    asked[datum_id].lost.request(reason)
 
     def _run(self) -> None:
         beaten = True
