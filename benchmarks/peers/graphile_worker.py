@@ -62,6 +62,7 @@ def load(conn: Conn) -> Queue:
         version=GRAPHILE_WORKER.version,
         claim=claim,
         step=f"{complete.replace(':p1', ':got_id')};\n{claim}",
+        clear=_clear,
         fill=_fill,
         vacuum=_vacuum,
         variables={"p2": "{1}"},
@@ -82,9 +83,12 @@ def _with_variables(text: str) -> str:
     return re.sub(r"\$(\d+)", r":p\1", text.strip())
 
 
+def _clear(conn: Conn) -> None:
+    conn.execute("truncate graphile_worker._private_jobs")
+
+
 def _fill(conn: Conn, depth: int) -> str:
     with conn.transaction():
-        conn.execute("truncate graphile_worker._private_jobs")
         conn.execute(
             """
             insert into graphile_worker._private_jobs (task_id, payload)

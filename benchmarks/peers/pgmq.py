@@ -37,6 +37,7 @@ def load(conn: Conn) -> Queue:
         version=(package / "sql" / "VERSION").read_text().strip(),
         claim=claim,
         step=f"{archive}\n{claim}",
+        clear=_clear,
         fill=_fill,
         vacuum=_vacuum,
         variables={"queue": "bench", "vt": "300", "qty": "1"},
@@ -53,9 +54,12 @@ def _statements(package: Path) -> dict[str, Any]:
     return vars(module)
 
 
+def _clear(conn: Conn) -> None:
+    conn.execute("truncate pgmq.q_bench, pgmq.a_bench")
+
+
 def _fill(conn: Conn, depth: int) -> str:
     with conn.transaction():
-        conn.execute("truncate pgmq.q_bench, pgmq.a_bench")
         conn.execute(
             """
             insert into pgmq.q_bench (vt, message)

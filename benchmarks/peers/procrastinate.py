@@ -44,18 +44,25 @@ def load(conn: Conn) -> Queue:
         version=version("procrastinate"),
         claim=claim,
         step=f"{finish.strip()}\n{claim}",
+        clear=_clear,
         fill=_fill,
         vacuum=_vacuum,
         search_path="bench_procrastinate",
     )
 
 
+def _clear(conn: Conn) -> None:
+    conn.execute(
+        """
+        truncate bench_procrastinate.procrastinate_jobs, bench_procrastinate.procrastinate_events,
+          bench_procrastinate.procrastinate_periodic_defers
+        """
+    )
+
+
 def _fill(conn: Conn, depth: int) -> str:
     with conn.transaction():
         conn.execute("set local search_path = bench_procrastinate")
-        conn.execute(
-            "truncate procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers"
-        )
         conn.execute("set local session_replication_role = replica")  # no triggers
         conn.execute(
             """

@@ -65,6 +65,7 @@ def load(conn: Conn) -> Queue:
         version=RIVER.version.removeprefix("v"),
         claim=claim,
         step=f"{done};\n{claim}",
+        clear=_clear,
         fill=_fill,
         vacuum=_vacuum,
         search_path="river",
@@ -80,10 +81,13 @@ def _query(source: str, name: str, parameters: tuple[str, ...]) -> str:
     return re.sub(r"\$(\d+)", lambda match: parameters[int(match[1]) - 1], text).strip()
 
 
+def _clear(conn: Conn) -> None:
+    conn.execute("truncate river.river_job")
+
+
 def _fill(conn: Conn, depth: int) -> str:
     with conn.transaction():
         conn.execute("set local search_path = river")
-        conn.execute("truncate river_job")
         conn.execute(
             """
             insert into river_job (args, kind, max_attempts)

@@ -16,7 +16,19 @@ def load(conn: Conn) -> Queue:
         "create table bench.bare (id integer primary key, v integer) with (fillfactor = 50)"
     )
     conn.execute("insert into bench.bare select i, 0 from generate_series(1, 100000) i")
-    return Queue(name="bare update", version="", claim="", step=_STEP, fill=_fill, vacuum=_vacuum)
+    return Queue(
+        name="bare update",
+        version="",
+        claim="",
+        step=_STEP,
+        clear=_clear,
+        fill=_fill,
+        vacuum=_vacuum,
+    )
+
+
+def _clear(_conn: Conn) -> None:
+    pass
 
 
 def _fill(_conn: Conn, _depth: int) -> str:

@@ -35,7 +35,9 @@ _SCRIPT = """
 insert into bench.arrivals (team, gate) values (:team, 2 * :burst);
 select pg_advisory_xact_lock_shared(:team, 2 * :burst);
 select steps as left, source from bench.bursts where team = :team and burst = :burst \\gset
+\\if {claims}
 {claim}
+\\endif
 insert into bench.arrivals (team, gate) values (:team, 2 * :burst + 1);
 select pg_advisory_xact_lock_shared(:team, 2 * :burst + 1);
 \\set burst :burst + 1
@@ -93,7 +95,7 @@ class Clients:
             self._close_gate(0)
             opened.callback(self._see_off)
             script = opened.enter_context(tempfile.NamedTemporaryFile("w", suffix=".sql"))
-            script.write(_SCRIPT.format(claim=self._queue.claim, step=self._queue.step))
+            script.write(self._script())
             script.flush()
             self._errors = opened.enter_context(tempfile.TemporaryFile("w+"))
             self._pgbench = opened.enter_context(self._start(script.name))
@@ -128,6 +130,11 @@ class Clients:
         self._wait_for_all(gate + 1)
         began = self._open_gate(gate + 1)
         return (self._wait_for_all(gate + 2) - began).total_seconds()
+
+    def _script(self) -> str:
+        # Who holds an item works on, unless there is a new job.
+        claims = "true" if self._queue.jobs else ":burst = 0"
+        return _SCRIPT.format(claims=claims, claim=self._queue.claim, step=self._queue.step)
 
     def _start(self, script: str) -> subprocess.Popen[str]:
         definitions = {"team": str(self._team), "left": "0", "burst": "0", **self._queue.variables}

@@ -106,6 +106,8 @@ class Stock:
     def restore(self) -> None:
         """Make it (nearly) full, vacuumed and written to disk."""
         if self._left < 0.9 * self.depth:
+            self.queue.clear(self._conn)
+            self._left = 0
             self._fill()
         self.queue.vacuum(self._conn)
         self._conn.execute("checkpoint")
@@ -113,18 +115,19 @@ class Stock:
     def draw(self, connections: int, wanted: float, *, share: float) -> int:
         """Return how many steps each client may do: what is wanted, or a share of the depth.
 
-        Fills it up if fewer are left. A client claims one more than it does steps.
+        Fills it up if fewer are left, as users do: without a vacuum, which would have each session
+        plan its statements again. A client claims one more than it does steps.
         """
         most = int(self.depth * share / connections) - 1
         steps = max(1, min(math.ceil(wanted), most))
         if connections * (steps + 1) > self._left:
             self._fill()
-            self.queue.vacuum(self._conn)
         self._left -= connections * (steps + 1)
         return steps
 
     def _fill(self) -> None:
-        self.source = self.queue.fill(self._conn, self.depth)
+        missing = self.depth if self.queue.jobs else self.depth - self._left
+        self.source = self.queue.fill(self._conn, missing)
         self._left = self.depth
 
 

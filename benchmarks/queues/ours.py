@@ -15,7 +15,7 @@ from falconeri.db import jobs
 
 _CLAIM = """
 select verdict, datum_id, coalesce(attempt, 0) as attempt, inputs from falconeri.claim_datum(
-  :source::uuid, 'pod-' || :client_id, 'node', true, 0::smallint
+  :source::uuid, :source || :client_id, 'node', true, 0::smallint
 ) \\gset got_
 """
 _STEP = f"""
@@ -24,7 +24,7 @@ _STEP = f"""
 {_CLAIM}
 \\else
 select verdict, datum_id, coalesce(attempt, 0) as attempt, inputs from falconeri.complete_and_claim(
-  :got_datum_id::uuid, 'pod-' || :client_id, :got_attempt,
+  :got_datum_id::uuid, :source || :client_id, :got_attempt,
   row('done', null, 'some output', null, null, 0, null, 1, 2, 0.1, 1000)::falconeri.report, true
 ) \\gset got_
 \\endif
@@ -38,8 +38,10 @@ def load() -> Queue:
         version=falconeri.__version__,
         claim=_CLAIM,
         step=_STEP,
+        clear=clear,
         fill=_fill,
         vacuum=_vacuum,
+        jobs=True,
     )
 
 
@@ -64,19 +66,20 @@ def make_job(conn: Conn, datums: list[bytes]) -> UUID:
 def clear(conn: Conn) -> None:
     """Delete all jobs at once."""
     conn.execute(
-        "truncate falconeri.jobs, falconeri.datums, falconeri.attempts, falconeri.requeue cascade"
+        "truncate falconeri.jobs, falconeri.datum_chunks, falconeri.attempts, falconeri.requeue"
+        " cascade"
     )
 
 
 def _fill(conn: Conn, depth: int) -> str:
-    clear(conn)
     return str(make_job(conn, [payload(number) for number in range(depth)]))
 
 
 def _vacuum(conn: Conn) -> None:
     conn.execute(
         """
-        vacuum analyze falconeri.jobs, falconeri.shards, falconeri.datums, falconeri.workers,
+        vacuum analyze falconeri.jobs, falconeri.shards, falconeri.datum_chunks,
+          falconeri.workers,
           falconeri.claims, falconeri.attempts
         """
     )

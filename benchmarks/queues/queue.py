@@ -24,8 +24,11 @@ class Queue:
         claim: Takes a first item.
         step: Ends the item that the client holds and takes the next. Sets `done` to 0 if it has to
             be tried again.
-        fill: Empties the queue and makes so many items wait in it; returns the job to work on, for
-            `:source` in the pieces.
+        clear: Empties the queue.
+        fill: Makes so many more items wait in it; returns the job to work on, for `:source` in the
+            pieces.
+        jobs: Each filling is a job of its own: clients claim anew, and what is left of the one
+            before is left behind.
         vacuum: Vacuums and analyses its tables.
         variables: More pgbench variables.
         search_path: What its statements find their tables by.
@@ -35,10 +38,12 @@ class Queue:
     version: str
     claim: str
     step: str
+    clear: Callable[[Conn], None]
     fill: Callable[[Conn, int], str]
     vacuum: Callable[[Conn], None]
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     search_path: str = "public"
+    jobs: bool = False
 
 
 def payload(number: int) -> bytes:

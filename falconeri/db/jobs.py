@@ -105,9 +105,9 @@ def copy_datums(conn: Connection, *, job_no: int, datums: Iterable[bytes], after
     """
     return copy_numbered(
         conn,
-        "copy falconeri.datums (job_no, seq, inputs) from stdin (format binary)",
+        "copy falconeri.datum_chunks (job_no, first_seq, inputs) from stdin (format binary)",
         keys=[bigint(job_no)],
-        rows=datums,
+        datums=datums,
         after=after,
     )
 

@@ -49,9 +49,9 @@ def copy_factor(
     """
     return copy_numbered(
         conn,
-        "copy falconeri.factors (job_no, factor, ordinal, inputs) from stdin (format binary)",
+        "copy falconeri.factors (job_no, factor, first_seq, inputs) from stdin (format binary)",
         keys=[bigint(job_no), integer(factor)],
-        rows=datums,
+        datums=datums,
         after=after,
     )
 

@@ -7,7 +7,7 @@ grant usage on all sequences in schema falconeri, procrastinate to falconeri_ser
 -- How far jobs are, for those who watch them: list_progress.
 grant select on report.jobs to falconeri_server;
 -- Written once: what a datum is, and what happened to it.
-revoke update on falconeri.datums, falconeri.attempts from falconeri_server;
+revoke update on falconeri.datum_chunks, falconeri.attempts from falconeri_server;
 -- The bookkeeping of migrations.
 revoke insert, update, delete on falconeri.applied_code from falconeri_server;
 revoke all on falconeri._yoyo_log, falconeri._yoyo_migration, falconeri._yoyo_version, falconeri.yoyo_lock,

@@ -231,7 +231,7 @@ def test_deletion_that_was_begun_is_finished_but_not_while_we_stop(
 
     babysitter.stopping.set()
     babysitter.delete_old_jobs()
-    assert conn.execute("select count(*) from falconeri.datums").fetchone() == (2,)
+    assert conn.execute("select datum_count from falconeri.jobs").fetchone() == (2,)
 
     babysitter.stopping.clear()
     babysitter.delete_old_jobs()

@@ -55,7 +55,7 @@ def test_queue_that_holds_too_few_is_filled_up_between_two_bursts(
             clients.burst(drawn[-1], stock.source)
 
     assert drawn == [11, 11, 11]
-    assert counted(gates, "select count(*) from falconeri.attempts") == CONNECTIONS * 11
+    assert counted(gates, "select count(*) from falconeri.attempts") == 3 * CONNECTIONS * 11
 
 
 def test_statement_that_fails_ends_the_measurement_with_its_message(

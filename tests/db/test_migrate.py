@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from falconeri.db import migrate as module
+from falconeri.db.jobs import NewJobKey
 from falconeri.db.migrate import (
     DatabaseTooNew,
     PostgresTooOld,
@@ -21,10 +22,32 @@ from falconeri.db.migrate import (
     migrate,
 )
 from falconeri.resources import sql_root
+from falconeri.states import JobStatus
+from tests.sql import recount
+from tests.sql.factories import claim, complete, progress
 
 NEW_FUNCTION = """
 create function falconeri.answer() returns integer language sql immutable return 42;
 """
+
+OLD_JOB = """
+insert into falconeri.jobs (
+  job_no, id, job_name, created_at, updated_at, pipeline_spec, command, egress_uri, parallelism,
+  max_tries, max_losses, lease_s, datum_count, shard_count, open_shards
+) overriding system value
+values (
+  7, '00000000-0000-0000-0000-000000000007', 'old-job', now(), now(), '{}', '{true}', 's3://out/',
+  1, 3, 100, 60, 40, 20, 20
+);
+insert into falconeri.datums (job_no, seq, inputs)
+select 7, i, format('[{"uri": "s3://in/%1$s", "local_path": "/pfs/in/%1$s"}]', i)::jsonb
+from generate_series(1, 40) i;
+insert into falconeri.shards (
+  job_no, shard, first_seq, next_seq, last_seq, open, max_tries, max_losses
+)
+select 7, i, 2 * i + 1, 2 * i + 1, 2 * i + 2, 2, 3, 100 from generate_series(0, 19) i;
+"""
+"""A running job of 40 datums as the first five migrations know it."""
 
 
 @pytest.fixture
@@ -220,6 +243,32 @@ def test_running_jobs_survive_new_functions(database_url: str, sources: Path) ->
 
         jobs = conn.execute("select status::text from falconeri.list_jobs()").fetchall()
     assert jobs == [("running",)]
+
+
+def test_job_that_runs_since_the_first_tables_ends_with_the_newest(
+    empty_database_url: str, sources: Path
+) -> None:
+    for file in sources.rglob("*.sql"):
+        if file.parent.name != "migrations" or file.stem >= "0006":
+            file.unlink()
+    migrate(empty_database_url)
+    with psycopg.connect(empty_database_url) as conn:
+        conn.execute(OLD_JOB)
+    shutil.copytree(sql_root(), sources, dirs_exist_ok=True)
+
+    assert migrate(empty_database_url)
+
+    with psycopg.connect(empty_database_url, autocommit=True) as conn:
+        job = NewJobKey(7, UUID(int=7))
+        recount.check(conn, job)
+        seen = [claim(conn, job, f"pod-{number}") for number in range(1, 41)]
+        assert {file.local_path for held in seen for file in held.inputs} == {
+            f"/pfs/in/{number}" for number in range(1, 41)
+        }
+        for number, held in enumerate(seen, start=1):
+            complete(conn, held, f"pod-{number}")
+        recount.check(conn, job)
+        assert progress(conn, job).status is JobStatus.DONE
 
 
 def test_released_migrations_are_never_edited(database_url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.claims import CLAIMS
 from tests.mutants.completions import COMPLETIONS
+from tests.mutants.crosses import CROSSES
 from tests.mutants.delays import DELAYS
 from tests.mutants.ends import ENDS
 from tests.mutants.jobs import JOBS
@@ -11,4 +12,13 @@ from tests.mutants.mutant import Mutant
 from tests.mutants.outputs import OUTPUTS
 from tests.mutants.workers import WORKERS
 
-MUTANTS: tuple[Mutant, ...] = (*CLAIMS, *COMPLETIONS, *WORKERS, *ENDS, *DELAYS, *JOBS, *OUTPUTS)
+MUTANTS: tuple[Mutant, ...] = (
+    *CLAIMS,
+    *COMPLETIONS,
+    *WORKERS,
+    *ENDS,
+    *DELAYS,
+    *JOBS,
+    *CROSSES,
+    *OUTPUTS,
+)

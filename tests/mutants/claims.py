@@ -10,11 +10,22 @@ CLAIMS: tuple[Mutant, ...] = (
     *of(
         "private/_take_datum",
         "claim_datum claim_datums failures pause create_job neighbours",
-        # The look at the claim's own shard, and the one at all of them.
+        # The look at the claim's own shard, the one for an idle one, and the one at all of them.
         ("\n  for no key update skip locked", ""),
         ("\n  for no key update skip locked", "\n  for no key update"),
-        ("limit 1 for no key update skip locked", "limit 1"),
-        ("limit 1 for no key update skip locked", "limit 1 for no key update"),
+        ("by s.shard limit 1 for no key update skip locked", "by s.shard limit 1"),
+        (
+            "by s.shard limit 1 for no key update skip locked",
+            "by s.shard limit 1 for no key update",
+        ),
+        (
+            "by s.running, s.shard limit 1 for no key update skip locked",
+            "by s.running, s.shard limit 1",
+        ),
+        (
+            "by s.running, s.shard limit 1 for no key update skip locked",
+            "by s.running, s.shard limit 1 for no key update",
+        ),
         (
             "where s.job_no = p_claim.job_no and s.shard = p_claim.shard\n",
             "where s.shard = p_claim.shard\n",
@@ -25,13 +36,36 @@ CLAIMS: tuple[Mutant, ...] = (
         ),
         ("where s.job_no = p_claim.job_no\n      and not", "where not"),
         ("\n    and not s.halted and (", "\n    and ("),
-        ("\n      and not s.halted and (", "\n      and ("),
+        ("s.running = 0\n      and not s.halted and (", "s.running = 0\n      and ("),
+        (
+            "s.job_no = p_claim.job_no\n      and not s.halted and (",
+            "s.job_no = p_claim.job_no\n      and (",
+        ),
         ("\n    and not s.halted and (s.requeued > 0 or ", "\n    and not s.halted and ("),
-        ("\n      and not s.halted and (s.requeued > 0 or ", "\n      and not s.halted and ("),
+        (
+            "s.running = 0\n      and not s.halted and (s.requeued > 0 or ",
+            "s.running = 0\n      and not s.halted and (",
+        ),
+        (
+            "s.job_no = p_claim.job_no\n      and not s.halted and (s.requeued > 0 or ",
+            "s.job_no = p_claim.job_no\n      and not s.halted and (",
+        ),
+        ("where s.job_no = p_claim.job_no and s.shard > ", "where s.shard > "),
+        ("s.shard > coalesce(p_claim.shard, -1)", "s.shard > coalesce(p_claim.shard, 0)"),
+        ("s.shard > coalesce(p_claim.shard, -1) and", "true and"),
+        (" and s.running = 0\n", "\n"),
         ("s.last_seq)\n  for", "s.last_seq + 1)\n  for"),
-        ("s.last_seq)\n    order", "s.last_seq + 1)\n    order"),
+        ("s.last_seq)\n    order by s.shard", "s.last_seq + 1)\n    order by s.shard"),
+        ("s.last_seq)\n    order by s.running", "s.last_seq + 1)\n    order by s.running"),
         ("s.next_seq <= s.last_seq)\n  for", "s.next_seq < s.last_seq)\n  for"),
-        ("s.next_seq <= s.last_seq)\n    order", "s.next_seq < s.last_seq)\n    order"),
+        (
+            "s.next_seq <= s.last_seq)\n    order by s.s",
+            "s.next_seq < s.last_seq)\n    order by s.s",
+        ),
+        (
+            "s.next_seq <= s.last_seq)\n    order by s.r",
+            "s.next_seq < s.last_seq)\n    order by s.r",
+        ),
         ("order by s.running, s.shard", "order by s.shard"),
         ("order by s.running, s.shard", "order by s.running desc, s.shard"),
         ("order by s.running, s.shard", "order by s.running, s.shard desc"),
@@ -139,9 +173,25 @@ CLAIMS: tuple[Mutant, ...] = (
     *of(
         "private/_held_work",
         "claim_datum neighbours",
-        ("d.job_no = p_job_no and d.seq = p_seq", "d.seq = p_seq"),
-        (" and d.seq = p_seq", ""),
-        ("p_attempt, d.inputs", "1, d.inputs"),
+        ("p_attempt,\n", "1,\n"),
+    ),
+    *of(
+        "private/_inputs",
+        "chunks neighbours",
+        ("(p_seq - d.first_seq)", "(p_seq - d.first_seq + 1)"),
+        ("(p_seq - d.first_seq)", "0"),
+        ("where d.job_no = p_job_no and d", "where d"),
+        (" and d.first_seq <= p_seq", ""),
+        ("d.first_seq <= p_seq", "d.first_seq < p_seq"),
+        ("d.first_seq desc", "d.first_seq"),
+    ),
+    *of(
+        "private/_chunk_of",
+        "chunks neighbours",
+        ("where d.job_no = p_job_no and d", "where d"),
+        (" and d.first_seq <= p_seq", ""),
+        ("d.first_seq <= p_seq", "d.first_seq < p_seq"),
+        ("d.first_seq desc", "d.first_seq"),
     ),
     *of(
         "private/_lock_claim",

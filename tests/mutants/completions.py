@@ -57,12 +57,17 @@ COMPLETIONS: tuple[Mutant, ...] = (
         ("v_claim.seq, v_claim.attempt,", "v_claim.seq, 1,"),
         ("v_claim.claimed_at, v_now, p", "v_now, v_now, p"),
         # What comes next.
-        ("    perform falconeri._free_claim(v_claim.worker_no, v_claim.slot);\n", ""),
+        ("      perform falconeri._free_claim(v_claim.worker_no, v_claim.slot);\n", ""),
+        ("v_next.verdict <> 'claimed'", "v_next.verdict <> 'empty'"),
         ("if v_open = 0 then", "if false then"),
         ("if v_open = 0 then", "if v_open <= 1 then"),
         (
-            "    end if;\n    return case when p_claim_next then falconeri._take_datum(v_claim, true) else",
-            "    end if;\n    return case when p_claim_next then falconeri._nothing() else",
+            "      when p_claim_next then falconeri._take_datum(v_claim, true) else falconeri._nothing()\n",
+            "      when p_claim_next then falconeri._nothing() else falconeri._nothing()\n",
+        ),
+        (
+            "      when p_claim_next then falconeri._take_datum(v_claim, true) else falconeri._nothing()\n",
+            "      when true then falconeri._take_datum(v_claim, true) else falconeri._nothing()\n",
         ),
         (
             "_fail_attempt(v_claim, p_report);\n    return case when p_claim_next then falconeri._take_datum(v_claim, true)",
@@ -77,7 +82,10 @@ COMPLETIONS: tuple[Mutant, ...] = (
         ("    claimed_at = v_now\n", "    claimed_at = c.claimed_at\n"),
         ("where c.worker_no = v_claim.worker_no and c.slot", "where c.slot"),
         (" and c.slot = v_claim.slot;", ";"),
-        ("where d.job_no = v_claim.job_no and d.seq = v_taken", "where d.seq = v_taken"),
+        (
+            "falconeri._inputs(v_claim.job_no, v_taken)",
+            "falconeri._inputs(v_claim.job_no, v_claim.seq)",
+        ),
     ),
     *of(
         "private/_fail_attempt",

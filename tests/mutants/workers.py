@@ -51,6 +51,8 @@ WORKERS: tuple[Mutant, ...] = (
         ("order by s.job_no, s.shard for no key update", "order by s.job_no, s.shard"),
         ("order by s.job_no, s.shard for no key", "order by s.job_no, s.shard desc for no key"),
         ("order by s.job_no, s.shard for no key", "for no key"),
+        ("order by g.job_no, g.shard_group for no key update", "order by g.job_no, g.shard_group"),
+        ("order by g.job_no, g.shard_group for", "order by g.job_no, g.shard_group desc for"),
         ("s.shard = c.shard and s.open > 0", "s.shard = c.shard"),
         ("s.job_no = c.job_no and s.shard = c.shard", "s.shard = c.shard"),
         ("s.job_no = c.job_no and s.shard = c.shard", "s.job_no = c.job_no"),

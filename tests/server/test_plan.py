@@ -39,8 +39,9 @@ def rows(falconerid: Falconerid) -> tuple[int, ...]:
     with psycopg.connect(falconerid.database_url) as conn:
         found = conn.execute(
             """
-            select (select count(*) from falconeri.jobs), (select count(*) from falconeri.datums),
-              (select count(*) from falconeri.factors), (select count(*) from falconeri.requests),
+            select (select count(*) from falconeri.jobs),
+              (select count(*) from falconeri.datum_chunks), (select count(*) from falconeri.factors),
+              (select count(*) from falconeri.requests),
               (select count(*) from procrastinate.procrastinate_jobs)
             """
         ).fetchone()

@@ -39,11 +39,12 @@ def post(server: Falconerid, directory: Path, input_: dict[str, Any]) -> Answer:
 
 
 def rows(server: Falconerid) -> tuple[int, ...]:
-    """How many there are of jobs, datums and factors."""
+    """How many rows there are of jobs, chunks of datums and factors."""
     with psycopg.connect(server.database_url) as conn:
         found = conn.execute(
             """
-            select (select count(*) from falconeri.jobs), (select count(*) from falconeri.datums),
+            select (select count(*) from falconeri.jobs),
+              (select count(*) from falconeri.datum_chunks),
               (select count(*) from falconeri.factors)
             """
         ).fetchone()

@@ -44,8 +44,13 @@ def stage(conn: psycopg.Connection, job: NewJobKey, factor: int, *paths: str) ->
 def made(conn: psycopg.Connection, job: NewJobKey) -> list[Paths]:
     """The datums of a job in their order, which has no gaps."""
     rows = conn.execute(
-        "select seq, jsonb_path_query_array(inputs, '$[*].local_path') from falconeri.datums"
-        " where job_no = %s order by seq",
+        """
+        select d.seq, jsonb_path_query_array(falconeri._inputs(d.job_no, d.seq), '$[*].local_path')
+        from falconeri.jobs j, lateral (
+          select j.job_no, generate_series(1, falconeri._last_datum(j.job_no)) as seq
+        ) d
+        where j.job_no = %s order by d.seq
+        """,
         (job.job_no,),
     ).fetchall()
     assert [row[0] for row in rows] == list(range(1, len(rows) + 1))

@@ -82,7 +82,8 @@ def inputs_json(number: int) -> bytes:
 
 
 def _cut(conn: psycopg.Connection, job_no: int, count: int, shards: int) -> None:
-    """Cut a job into more shards than start_job does of so few datums."""
+    """Cut a job into other shards than start_job does of so few datums."""
+    conn.execute("delete from falconeri.shards where job_no = %s and shard > 0", (job_no,))
     conn.execute(
         """
         with old as (delete from falconeri.shards where job_no = %(job_no)s returning *)
@@ -96,13 +97,22 @@ def _cut(conn: psycopg.Connection, job_no: int, count: int, shards: int) -> None
             select %(count)s * i / %(shards)s + 1 as first_seq,
               %(count)s * (i + 1) / %(shards)s as last_seq
           ) r
-        where old.shard = 0
         """,
         {"job_no": job_no, "count": count, "shards": shards},
     )
+    conn.execute("delete from falconeri.shard_groups where job_no = %s", (job_no,))
     conn.execute(
-        "update falconeri.jobs set shard_count = %s, open_shards = %s where job_no = %s",
-        (shards, shards, job_no),
+        """
+        with groups as (
+          insert into falconeri.shard_groups (job_no, shard_group, open_shards)
+          select s.job_no, falconeri._shard_group(s.shard), count(*)
+          from falconeri.shards s where s.job_no = %(job_no)s group by 1, 2 returning 1
+        )
+        update falconeri.jobs set
+          shard_count = %(shards)s, open_groups = (select count(*) from groups)
+        where job_no = %(job_no)s
+        """,
+        {"job_no": job_no, "shards": shards},
     )
 
 

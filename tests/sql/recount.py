@@ -75,9 +75,18 @@ having bool_or(a.final)
   and count(*) filter (where not falconeri._spends_a_try(a.failure_class)) < s.max_losses
 """
 
+_GROUPS = """
+select g.job_no, g.shard_group from falconeri.shard_groups g
+left join falconeri.shards s
+  on s.job_no = g.job_no and falconeri._shard_group(s.shard) = g.shard_group and s.open > 0
+join falconeri.jobs j on j.job_no = g.job_no and j.status = 'running'
+where g.job_no = any(%s)
+group by g.job_no, g.shard_group having g.open_shards <> count(s.shard)
+"""
+
 _JOB = """
-select j.job_no, j.status, j.open_shards,
-  count(*) filter (where s.open > 0) as open_shards_found,
+select j.job_no, j.status, j.open_groups,
+  count(distinct falconeri._shard_group(s.shard)) filter (where s.open > 0) as open_groups_found,
   count(*) filter (where s.error + s.canceled > 0) as bad
 from falconeri.jobs j left join falconeri.shards s using (job_no)
 where j.job_no = any(%s) group by j.job_no
@@ -98,12 +107,13 @@ def check(conn: psycopg.Connection, *jobs: NewJobKey) -> None:
             ("gap in the attempts", _GAPS),
             ("more attempts than allowed", _TOO_OFTEN),
             ("given up too soon", _TOO_SOON),
+            ("shards of a group miscounted", _GROUPS),
         ):
             assert cursor.execute(query.encode(), numbers).fetchall() == [], wrong
         found = cursor.execute(_JOB, numbers).fetchall()
         assert len(found) == len(jobs)
         for job in found:
-            assert job["open_shards"] == job["open_shards_found"], job
-            assert (job["status"] == "running") == (job["open_shards"] > 0), job
+            assert job["open_groups"] == job["open_groups_found"], job
+            assert (job["status"] == "running") == (job["open_groups"] > 0), job
             assert job["status"] != "done" or job["bad"] == 0, job
-            assert job["status"] == "done" or job["bad"] > 0 or job["open_shards"] > 0, job
+            assert job["status"] == "done" or job["bad"] > 0 or job["open_groups"] > 0, job

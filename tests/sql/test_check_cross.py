@@ -58,7 +58,12 @@ def test_rows_are_handed_on_behind_those_that_are_there(conn: psycopg.Connection
         count = check_cross(conn, job_no=job.job_no, factors=[1, 2], into=3)
 
         rows = conn.execute(
-            "select factor, ordinal, inputs #>> '{0,local_path}' from falconeri.factors order by 2"
+            """
+            select f.factor, f.first_seq + d.place - 1, d.inputs #>> '{0,local_path}'
+            from falconeri.factors f,
+              jsonb_array_elements(f.inputs) with ordinality d (inputs, place)
+            order by 2
+            """
         ).fetchall()
     assert count == 5
     assert rows == [

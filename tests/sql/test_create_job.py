@@ -77,7 +77,8 @@ def test_datums_must_be_numbered_without_gaps(conn: psycopg.Connection) -> None:
     with refused(InvalidInput), conn.transaction():
         job = jobs.create_job(conn, **GOOD)
         conn.execute(
-            "insert into falconeri.datums select %s, seq, '[]' from unnest('{1, 3}'::int[]) seq",
+            "insert into falconeri.datum_chunks"
+            " select %s, seq, '[[]]' from unnest('{1, 3}'::int[]) seq",
             (job.job_no,),
         )
         jobs.start_job(conn, job_no=job.job_no)
@@ -92,7 +93,7 @@ def test_count_that_the_caller_states_must_agree_with_the_numbers(
     with refused(InvalidInput), conn.transaction():
         job = jobs.create_job(conn, **GOOD)
         conn.execute(
-            "insert into falconeri.datums select %s, seq, '[]' from unnest(%s::int[]) seq",
+            "insert into falconeri.datum_chunks select %s, seq, '[[]]' from unnest(%s::int[]) seq",
             (job.job_no, numbers),
         )
         jobs.start_job(conn, job_no=job.job_no, datum_count=3 if "4" in numbers else 2)
@@ -122,7 +123,7 @@ def test_job_that_the_table_refuses_is_invalid_input(
     assert isinstance(translated(caught.value), InvalidInput)
 
 
-@pytest.mark.parametrize(("count", "shards"), [(1, 1), (249, 1), (250, 15), (9_000, 256)])
+@pytest.mark.parametrize(("count", "shards"), [(1, 1), (249, 1), (250, 31), (9_000, 256)])
 def test_shards_cover_all_datums_once(conn: psycopg.Connection, count: int, shards: int) -> None:
     job = make_job(conn, count)
 

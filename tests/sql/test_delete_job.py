@@ -43,6 +43,10 @@ def rows_left(conn: psycopg.Connection) -> dict[str, int]:
     return {table: count for table, count in counts.items() if count}
 
 
+def datums_left(conn: psycopg.Connection) -> int:
+    return value(conn, "select datum_count from falconeri.jobs")
+
+
 def delete(conn: psycopg.Connection, job: NewJobKey, limit: int = 100) -> bool:
     return controls.delete_job(conn, job_id=job.job_id, limit=limit)
 
@@ -105,9 +109,21 @@ def test_each_call_deletes_a_batch_and_says_whether_more_is_left(
     left: list[int] = []
 
     while delete(conn, job, 2):
-        left.append(rows_left(conn)["datums"])
+        left.append(datums_left(conn))
 
     assert left == [3, 1]
+    assert rows_left(conn) == {}
+
+
+def test_chunks_go_when_none_of_their_datums_is_left(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 40)
+    jobs.cancel_job(conn, job_id=job.job_id)
+    chunks: list[int] = []
+
+    while delete(conn, job, 12):
+        chunks.append(rows_left(conn)["datum_chunks"])
+
+    assert chunks == [2, 1, 1]
     assert rows_left(conn) == {}
 
 
@@ -226,7 +242,7 @@ def test_old_jobs_are_deleted_running_and_young_ones_stay(conn: psycopg.Connecti
         pass
 
     assert [job.id for job in jobs.list_jobs(conn).jobs] == [young.job_id, running.job_id]
-    assert rows_left(conn) == {"jobs": 2, "shards": 1, "datums": 1}
+    assert rows_left(conn) == {"jobs": 2, "shards": 1, "shard_groups": 1, "datum_chunks": 1}
 
 
 def test_age_counts_from_the_end_of_a_job(conn: psycopg.Connection) -> None:
@@ -347,7 +363,7 @@ def test_second_delete_goes_on_where_the_first_stopped(
         other.execute("commit")
 
     assert second.result()
-    assert rows_left(conn)["datums"] == 1
+    assert datums_left(conn) == 1
 
 
 def test_retry_during_a_delete_is_refused(conn: psycopg.Connection, connect: Connect) -> None:

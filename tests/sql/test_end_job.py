@@ -255,8 +255,8 @@ def test_retry_copies_all_datums_that_are_not_done(conn: psycopg.Connection) -> 
 
     rows = conn.execute(
         """
-        select d.seq, d.inputs -> 0 ->> 'uri' from falconeri.datums d
-        join falconeri.jobs j using (job_no) where j.id = %s order by d.seq
+        select d.seq, falconeri._inputs(d.job_no, d.seq) -> 0 ->> 'uri'
+        from falconeri.datum_states d where d.job_id = %s order by d.seq
         """,
         (new_id,),
     ).fetchall()

@@ -143,7 +143,8 @@ def test_rows_are_written_in_the_order_in_which_they_will_be_read(
         conn,
         """
         select bool_and(d.ctid > d.before) from (
-          select ctid, lag(ctid, 1, '(0,0)') over (order by seq) as before from falconeri.datums
+          select ctid, lag(ctid, 1, '(0,0)') over (order by first_seq) as before
+          from falconeri.datum_chunks
         ) d
         """,
     )

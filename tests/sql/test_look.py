@@ -117,9 +117,9 @@ def test_inputs_are_listed_in_the_order_of_the_spec(conn: psycopg.Connection) ->
     job = make_job(conn, 1)
     conn.execute(
         """
-        update falconeri.datums set inputs = '[
+        update falconeri.datum_chunks set inputs = '[[
           {"uri": "s3://in/z", "local_path": "/pfs/z"}, {"uri": "s3://in/a", "local_path": "/pfs/a"}
-        ]'
+        ]]'
         """
     )
 

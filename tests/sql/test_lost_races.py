@@ -182,6 +182,24 @@ def test_two_dead_pods_in_the_same_shards_do_not_deadlock(
     recount.check(conn, job)
 
 
+def test_loss_that_ends_groups_waits_for_the_jobs_row_only_when_it_has_all_groups(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 2, shards=2, max_losses=1)
+    for slot in range(2):
+        claim(conn, job, slot=slot)
+    other = connect()
+    other.execute("begin")
+    other.execute("select from falconeri.shard_groups where shard_group = 1 for no key update")
+    with blocked(conn, lambda: lose(conn, job)) as lost:
+        other.execute("update falconeri.jobs set updated_at = updated_at")  # no deadlock
+        other.execute("commit")
+
+    assert lost.result() == 2
+    assert progress(conn, job).error == 2
+    recount.check(conn, job)
+
+
 @pytest.mark.parametrize(
     "query",
     [

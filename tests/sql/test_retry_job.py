@@ -33,8 +33,8 @@ def retried(conn: psycopg.Connection, job: NewJobKey, matching: str | None) -> l
     new_id = jobs.retry_job(conn, job_id=job.job_id, matching=matching)
     rows = conn.execute(
         """
-        select d.inputs -> 0 ->> 'uri' from falconeri.datums d
-        join falconeri.jobs j using (job_no) where j.id = %s order by d.seq
+        select falconeri._inputs(d.job_no, d.seq) -> 0 ->> 'uri'
+        from falconeri.datum_states d where d.job_id = %s order by d.seq
         """,
         (new_id,),
     )

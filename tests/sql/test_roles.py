@@ -230,7 +230,7 @@ def test_server_may_neither_change_the_schema_nor_the_history(
         b"alter table falconeri.jobs add column mine text",
         b"truncate falconeri.heartbeats",
         b"update falconeri.attempts set outcome = 'done'",
-        b"update falconeri.datums set inputs = '[]'",
+        b"update falconeri.datum_chunks set inputs = '[]'",
         b"delete from falconeri.applied_code",
         b"select from falconeri._yoyo_migration",
         b"create role mine",

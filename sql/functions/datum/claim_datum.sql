@@ -6,7 +6,7 @@
 create function falconeri.claim_datum(
   p_job_id uuid, p_pod_name text, p_node_name text, p_leased boolean, p_slot smallint
 ) returns falconeri.work
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile set search_path = falconeri, pg_temp set enable_seqscan = off as $$
 declare
   v_job falconeri.jobs := falconeri._require_job(p_job_id);
   v_claim falconeri.claims;

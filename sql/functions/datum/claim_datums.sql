@@ -9,7 +9,7 @@ create function falconeri.claim_datums(
 ) returns table (
   pod_name text, slot smallint, verdict falconeri.verdict, datum_id uuid, attempt integer, inputs jsonb
 )
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile set search_path = falconeri, pg_temp set enable_seqscan = off as $$
 declare
   v_job falconeri.jobs := falconeri._require_job(p_job_id);
   v_asked record;

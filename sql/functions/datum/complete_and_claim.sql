@@ -11,7 +11,7 @@ create function falconeri.complete_and_claim(
   p_datum_id uuid, p_pod_name text, p_attempt integer, p_report falconeri.report,
   p_claim_next boolean
 ) returns falconeri.work
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile set search_path = falconeri, pg_temp set enable_seqscan = off as $$
 declare
   v_claim falconeri.claims;
   v_open integer;
@@ -59,11 +59,16 @@ begin
   );
 
   if v_taken is null then
-    perform falconeri._free_claim(v_claim.worker_no, v_claim.slot);
     if v_open = 0 then
       perform falconeri._close_shard(v_claim.job_no, v_claim.shard);
     end if;
-    return case when p_claim_next then falconeri._take_datum(v_claim, true) else falconeri._nothing() end;
+    v_next := case
+      when p_claim_next then falconeri._take_datum(v_claim, true) else falconeri._nothing()
+    end;
+    if v_next.verdict <> 'claimed' then
+      perform falconeri._free_claim(v_claim.worker_no, v_claim.slot);
+    end if;
+    return v_next;
   end if;
   v_next.verdict := 'claimed';
   v_next.datum_id := falconeri._datum_id(v_claim.job_no, v_taken);
@@ -72,8 +77,7 @@ begin
     datum_id = v_next.datum_id, seq = v_taken, attempt = 1, tries_used = 0, losses_used = 0,
     claimed_at = v_now
   where c.worker_no = v_claim.worker_no and c.slot = v_claim.slot;
-  select d.inputs into strict v_next.inputs
-  from falconeri.datums d where d.job_no = v_claim.job_no and d.seq = v_taken;
+  v_next.inputs := falconeri._inputs(v_claim.job_no, v_taken);
   return v_next;
 end
 $$;

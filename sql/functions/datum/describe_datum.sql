@@ -12,7 +12,9 @@ begin
   return query
   select s.id, s.created_at, s.updated_at, s.status, s.job_id, s.error_message, s.node_name, s.pod_name,
     s.backtrace, s.output, s.attempted_run_count, s.maximum_allowed_run_count
-  from falconeri.datum_states s where s.job_no = v_key.job_no and s.seq = v_key.seq;
+  from falconeri.datum_states s
+  where s.job_no = v_key.job_no and s.first_seq = falconeri._chunk_of(v_key.job_no, v_key.seq)
+    and s.seq = v_key.seq;
   if not found then
     perform falconeri._require_datum(p_datum_id);
   end if;

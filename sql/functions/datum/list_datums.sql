@@ -29,13 +29,26 @@ begin
       order by a.seq limit p_limit
     ) a;
   end if;
+  if v_seqs is not null then
+    return query
+    select s.id, s.created_at, s.updated_at, s.status, s.job_id, s.error_message, s.node_name, s.pod_name,
+      s.backtrace, s.output, s.attempted_run_count, s.maximum_allowed_run_count
+    from unnest(v_seqs) d (seq)
+    join falconeri.datum_states s
+      on s.job_no = v_job.job_no and s.first_seq = falconeri._chunk_of(v_job.job_no, d.seq) and s.seq = d.seq
+    where s.status = p_status
+    order by s.seq;
+    return;
+  end if;
   return query
   select s.id, s.created_at, s.updated_at, s.status, s.job_id, s.error_message, s.node_name, s.pod_name,
     s.backtrace, s.output, s.attempted_run_count, s.maximum_allowed_run_count
   from falconeri.datum_states s
-  where s.job_no = v_job.job_no and s.seq > v_after and (v_seqs is null or s.seq = any (v_seqs))
+  where s.job_no = v_job.job_no and s.seq > v_after
+    and s.first_seq >= coalesce(falconeri._chunk_of(v_job.job_no, v_after), 0)
     and (p_status is null or s.status = p_status)
-  order by s.seq limit p_limit;
+  -- In the order of the chunks' index: they are read until the page is full, and no further.
+  order by s.first_seq, s.seq limit p_limit;
 end
 $$;
 comment on function falconeri.list_datums(uuid, falconeri.datum_status, uuid, integer)

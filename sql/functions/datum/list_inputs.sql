@@ -9,12 +9,11 @@ declare
 begin
   perform falconeri._require_datum(p_datum_id);
   return query
-  select falconeri._public_id(2, d.job_no, d.seq, i.place::integer), j.created_at, p_datum_id,
+  select falconeri._public_id(2, j.job_no, v_key.seq, i.place::integer), j.created_at, p_datum_id,
     i.file ->> 'uri', i.file ->> 'local_path', j.id
-  from falconeri.datums d
-  join falconeri.jobs j using (job_no),
-  lateral jsonb_array_elements(d.inputs) with ordinality i (file, place)
-  where d.job_no = v_key.job_no and d.seq = v_key.seq
+  from falconeri.jobs j,
+  jsonb_array_elements(falconeri._inputs(v_key.job_no, v_key.seq)) with ordinality i (file, place)
+  where j.job_no = v_key.job_no
   order by i.place;
 end
 $$;

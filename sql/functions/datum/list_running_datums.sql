@@ -12,12 +12,14 @@ begin
   return query
   select s.id, s.created_at, s.updated_at, s.status, s.job_id, s.error_message, s.node_name, s.pod_name,
     s.backtrace, s.output, s.attempted_run_count, s.maximum_allowed_run_count
-  from falconeri.datum_states s
-  where s.job_no = v_job.job_no and v_job.status = 'running' and s.seq in (
+  from (
     select c.seq from falconeri.claims c
     where c.job_no = v_job.job_no and c.seq is not null
     order by c.claimed_at limit p_limit
-  )
+  ) d
+  join falconeri.datum_states s
+    on s.job_no = v_job.job_no and s.first_seq = falconeri._chunk_of(v_job.job_no, d.seq) and s.seq = d.seq
+  where v_job.status = 'running'
   order by s.updated_at, s.seq;
 end
 $$;

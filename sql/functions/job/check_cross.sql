@@ -20,11 +20,15 @@ begin
     perform falconeri._refuse_shared_paths(p_job_no, p_factors);
     if p_into is not null then
       v_before := falconeri._factor_size(p_job_no, p_into);
-      insert into falconeri.factors (job_no, factor, ordinal, inputs)
-      select p_job_no, p_into, v_before + row_number() over (order by f.factor, f.ordinal), f.inputs
+      insert into falconeri.factors (job_no, factor, first_seq, inputs)
+      select p_job_no, p_into,
+        v_before + 1 + coalesce(sum(jsonb_array_length(f.inputs)) over before, 0), f.inputs
       from falconeri.factors f
-      where f.job_no = p_job_no and f.factor = any (p_factors);
-      get diagnostics v_count = row_count;
+      where f.job_no = p_job_no and f.factor = any (p_factors)
+      window before as (
+        order by f.factor, f.first_seq rows between unbounded preceding and 1 preceding
+      );
+      v_count := falconeri._factor_size(p_job_no, p_into) - v_before;
     end if;
   end if;
   delete from falconeri.factors f where f.job_no = p_job_no and f.factor = any (p_factors);

@@ -28,19 +28,24 @@ begin
     coalesce(p_max_tries, v_old.max_tries), v_old.timeout_s, v_old.lease_s,
     v_old.retry_delay_s
   );
-  insert into falconeri.datums (job_no, seq, inputs)
-  select v_new.job_no, row_number() over (order by d.seq), d.inputs
-  from falconeri.datums d
-  where d.job_no = v_old.job_no
-    and not exists (
-      select from falconeri.attempts a
-      where a.job_no = d.job_no and a.seq = d.seq and a.outcome = 'done'
-    )
-    and (p_matching is null or strpos((
-      select a.error_message from falconeri.attempts a
-      where a.job_no = d.job_no and a.seq = d.seq and a.outcome = 'error'
-      order by a.attempt desc limit 1
-    ), p_matching) > 0);
+  insert into falconeri.datum_chunks (job_no, first_seq, inputs)
+  select v_new.job_no, min(d.seq), jsonb_agg(d.inputs order by d.seq)
+  from (
+    select row_number() over (order by c.first_seq, i.place) as seq, i.inputs, c.first_seq
+    from falconeri.datum_chunks c
+    cross join lateral jsonb_array_elements(c.inputs) with ordinality i (inputs, place)
+    where c.job_no = v_old.job_no
+      and not exists (
+        select from falconeri.attempts a
+        where a.job_no = c.job_no and a.seq = c.first_seq + i.place - 1 and a.outcome = 'done'
+      )
+      and (p_matching is null or strpos((
+        select a.error_message from falconeri.attempts a
+        where a.job_no = c.job_no and a.seq = c.first_seq + i.place - 1 and a.outcome = 'error'
+        order by a.attempt desc limit 1
+      ), p_matching) > 0)
+  ) d
+  group by d.first_seq;
   if not found then
     raise exception using errcode = 'ZF007', message = 'no datum to retry',
       detail = jsonb_build_object('job_id', p_job_id, 'matching', p_matching);

@@ -8,15 +8,16 @@ language plpgsql volatile set search_path = falconeri, pg_temp as $$
 declare
   v_count bigint;
   v_first bigint;
-  v_last bigint;
+  v_last bigint := falconeri._last_datum(p_job_no);
   v_shards integer;
   v_job_id uuid;
 begin
-  select coalesce(min(d.seq), 1), coalesce(max(d.seq), 0) into v_first, v_last
-  from falconeri.datums d where d.job_no = p_job_no;
-  v_count := coalesce(
-    p_datum_count, (select count(*) from falconeri.datums d where d.job_no = p_job_no)
-  );
+  select coalesce(min(d.first_seq), 1) into v_first
+  from falconeri.datum_chunks d where d.job_no = p_job_no;
+  v_count := coalesce(p_datum_count, (
+    select coalesce(sum(jsonb_array_length(d.inputs)), 0)
+    from falconeri.datum_chunks d where d.job_no = p_job_no
+  ));
   -- All different, as many as the last one's number, none below 1: so none is missing.
   if v_first <> 1 or v_count <> v_last or v_last > 1099511627775 then
     raise exception using errcode = 'ZF009', message = 'datums are not numbered from 1 without gaps',
@@ -24,8 +25,8 @@ begin
   end if;
 
   -- So many that workers rarely meet, so few that their sum is read in a millisecond, and so large that
-  -- the ends of shards, which all count down in the job's one row, are rare.
-  v_shards := case when v_count = 0 then 0 else greatest(1, least(256, v_count / 16))::integer end;
+  -- their ends are rare.
+  v_shards := case when v_count = 0 then 0 else greatest(1, least(256, v_count / 8))::integer end;
   insert into falconeri.shards (job_no, shard, first_seq, next_seq, last_seq, open, max_tries, max_losses)
   select j.job_no, i, r.first_seq, r.first_seq, r.last_seq, r.last_seq - r.first_seq + 1,
     j.max_tries, j.max_losses
@@ -34,7 +35,12 @@ begin
       select v_count * i / v_shards + 1 as first_seq, v_count * (i + 1) / v_shards as last_seq
     ) r
   where j.job_no = p_job_no;
-  update falconeri.jobs j set datum_count = v_count, shard_count = v_shards, open_shards = v_shards
+  insert into falconeri.shard_groups (job_no, shard_group, open_shards)
+  select p_job_no, falconeri._shard_group(i), count(*)
+  from generate_series(0, v_shards - 1) i group by falconeri._shard_group(i);
+  update falconeri.jobs j set
+    datum_count = v_count, shard_count = v_shards,
+    open_groups = (select count(*) from falconeri.shard_groups g where g.job_no = p_job_no)
   where j.job_no = p_job_no
   returning j.id into v_job_id;
 

@@ -13,7 +13,7 @@ create function falconeri.register_outputs(
   id uuid, created_at timestamptz, updated_at timestamptz, status falconeri.output_status, job_id uuid,
   datum_id uuid, uri text, size_bytes bigint, checksum text
 )
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile set search_path = falconeri, pg_temp set enable_seqscan = off as $$
 declare
   v_claim falconeri.claims := falconeri._lock_claim(p_datum_id, p_pod_name, p_attempt);
   v_known text[];

@@ -6,7 +6,7 @@ create function falconeri.settle_outputs(
   p_datum_id uuid, p_pod_name text, p_attempt integer, p_output_ids uuid[],
   p_statuses falconeri.output_status[], p_sizes_bytes bigint[], p_checksums text[]
 ) returns void
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile set search_path = falconeri, pg_temp set enable_seqscan = off as $$
 declare
   v_claim falconeri.claims := falconeri._lock_claim(p_datum_id, p_pod_name, p_attempt);
   v_settled integer;

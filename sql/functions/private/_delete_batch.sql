@@ -39,14 +39,15 @@ begin
 
   delete from falconeri.attempts a
   where a.job_no = p_job.job_no and a.seq between v_left + 1 and p_job.datum_count;
-  delete from falconeri.datums d
-  where d.job_no = p_job.job_no and d.seq between v_left + 1 and p_job.datum_count;
+  delete from falconeri.datum_chunks d
+  where d.job_no = p_job.job_no and d.first_seq between v_left + 1 and p_job.datum_count;
   if v_left > 0 then
     return true;
   end if;
 
   delete from falconeri.requeue r where r.job_no = p_job.job_no;
   delete from falconeri.shards s where s.job_no = p_job.job_no;
+  delete from falconeri.shard_groups g where g.job_no = p_job.job_no;
   delete from falconeri.claims c where c.job_no = p_job.job_no;
   delete from falconeri.progress_samples p where p.job_no = p_job.job_no;
   delete from falconeri.heartbeats h using falconeri.workers w

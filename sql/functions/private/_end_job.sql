@@ -16,7 +16,7 @@ declare
 begin
   update falconeri.jobs j set
     status = v_status, finished_at = falconeri._now(), updated_at = falconeri._now(),
-    error_message = p_reason, open_shards = 0
+    error_message = p_reason, open_groups = 0
   where j.job_no = p_job_no and j.status = 'running';
   perform falconeri._notify_job(p_job_no);
 end

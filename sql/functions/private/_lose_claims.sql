@@ -1,8 +1,8 @@
 -- Ends the attempts of locked claims that their workers will not end, and frees the slots. What belongs
 -- to a job that was ended meanwhile is left alone.
 -- Returns how many.
--- Locks: all their shards in order, before the first attempt ends: so no job can be ended half-way, and
--- a job's row is only ever waited for by those who have all the shards that they need.
+-- Locks: all their shards in order, then all groups of these, before the first attempt ends: so no job can
+-- be ended half-way, and a job's row is only ever waited for by those who have all else that they need.
 create function falconeri._lose_claims(
   p_claims falconeri.claims[], p_class falconeri.failure_class, p_message text
 ) returns integer
@@ -14,10 +14,16 @@ begin
   perform from falconeri.shards s
   where (s.job_no, s.shard) in (select c.job_no, c.shard from unnest(p_claims) c)
   order by s.job_no, s.shard for no key update;
+  perform from falconeri.shard_groups g
+  where (g.job_no, g.shard_group) in (
+    select c.job_no, falconeri._shard_group(c.shard) from unnest(p_claims) c
+  )
+  order by g.job_no, g.shard_group for no key update;
 
   for v_claim in
     select c.* from unnest(p_claims) c
     join falconeri.shards s on s.job_no = c.job_no and s.shard = c.shard and s.open > 0
+    order by c.job_no
   loop
     perform falconeri._fail_attempt(
       v_claim,

@@ -10,7 +10,8 @@ begin
   -- Paths are /pfs/<repo>/…: most crosses have a repo for each factor, and are done here.
   select array_agg(shared.repo) into v_repos from (
     select split_part(i.local_path, '/', 3) as repo
-    from falconeri.factors f, jsonb_to_recordset(f.inputs) i (local_path text)
+    from falconeri.factors f, jsonb_array_elements(f.inputs) d (inputs),
+      jsonb_to_recordset(d.inputs) i (local_path text)
     where f.job_no = p_job_no and f.factor = any (p_factors)
     group by 1 having min(f.factor) < max(f.factor)
   ) shared;
@@ -22,7 +23,8 @@ begin
   -- taking it apart anew for each use of its parts.
   select min(a.path collate "C") into v_path from (
     select array_to_string(p.parts[:depth], '/') as path
-    from falconeri.factors f, jsonb_to_recordset(f.inputs) i (local_path text),
+    from falconeri.factors f, jsonb_array_elements(f.inputs) d (inputs),
+      jsonb_to_recordset(d.inputs) i (local_path text),
       lateral (select string_to_array(rtrim(i.local_path, '/'), '/') as parts offset 0) p,
       generate_series(3, cardinality(p.parts)) depth
     where f.job_no = p_job_no and f.factor = any (p_factors) and p.parts[3] = any (v_repos)

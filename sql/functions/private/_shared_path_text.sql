@@ -6,7 +6,8 @@ begin atomic
   with files as (
     select array_position(p_factors, f.factor) as place, i.uri, i.local_path,
       rtrim(i.local_path, '/') as path
-    from falconeri.factors f, jsonb_to_recordset(f.inputs) i (uri text, local_path text)
+    from falconeri.factors f, jsonb_array_elements(f.inputs) d (inputs),
+      jsonb_to_recordset(d.inputs) i (uri text, local_path text)
     where f.job_no = p_job_no and f.factor = any (p_factors)
   ),
   outermost as (

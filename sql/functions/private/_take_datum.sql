@@ -13,8 +13,15 @@ begin
   where s.job_no = p_claim.job_no and s.shard = p_claim.shard
     and not s.halted and (s.requeued > 0 or s.next_seq <= s.last_seq)
   for no key update skip locked;
+  -- Whoever shares a shard waits for the commits of the others: one where nobody is at work, or at least
+  -- the one with the fewest, which takes reading them all.
   if not found then
-    -- Whoever shares a shard waits for the commits of the others: the one with the fewest, then.
+    select s.* into v_shard from falconeri.shards s
+    where s.job_no = p_claim.job_no and s.shard > coalesce(p_claim.shard, -1) and s.running = 0
+      and not s.halted and (s.requeued > 0 or s.next_seq <= s.last_seq)
+    order by s.shard limit 1 for no key update skip locked;
+  end if;
+  if not found then
     select s.* into v_shard from falconeri.shards s
     where s.job_no = p_claim.job_no
       and not s.halted and (s.requeued > 0 or s.next_seq <= s.last_seq)

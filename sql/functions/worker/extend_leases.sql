@@ -7,7 +7,7 @@ create function falconeri.extend_leases(
   p_job_id uuid, p_pod_name text, p_datum_ids uuid[], p_attempts integer[], p_log_tails text[],
   out job_status falconeri.job_status, out lost uuid[]
 )
-language plpgsql volatile set search_path = falconeri, pg_temp as $$
+language plpgsql volatile set search_path = falconeri, pg_temp set enable_seqscan = off as $$
 declare
   v_job falconeri.jobs := falconeri._require_job(p_job_id);
 begin

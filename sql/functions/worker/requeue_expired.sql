@@ -1,7 +1,7 @@
 -- Gives back what workers hold whose lease ran out: no heartbeat since, so they are dead or cut off.
 --   p_limit   at most so many; call again while it returns as many
 -- Returns how many. Any number of babysitters may call it at once.
--- Locks: claims (SKIP LOCKED), then their shards in order.
+-- Locks: claims (SKIP LOCKED), then their shards in order, the groups of these, the jobs' rows.
 create function falconeri.requeue_expired(p_limit integer) returns integer
 language plpgsql volatile set search_path = falconeri, pg_temp as $$
 begin

@@ -1,6 +1,6 @@
 -- Gives back what a dead pod held: each attempt becomes an error of this class.
 -- Returns how many; 0 for a repeat, an unknown pod or an ended job.   Raises ZF001 job_not_found.
--- Locks: the pod's row, its claims, their shards in order.
+-- Locks: the pod's row, its claims, their shards in order, the groups of these, the job's row.
 create function falconeri.requeue_lost(
   p_job_id uuid, p_pod_name text, p_failure_class falconeri.failure_class, p_message text
 ) returns integer

@@ -4,7 +4,8 @@ create view report.datums as
 select
   d.id as datum_id, j.id as job_id, j.job_name, d.status::text as status,
   d.attempted_run_count as attempts, d.maximum_allowed_run_count as max_tries,
-  d.pod_name, d.node_name, d.updated_at, d.error_message, d.output, d.inputs
+  d.pod_name, d.node_name, d.updated_at, d.error_message, d.output,
+  d.inputs
 from falconeri.datum_states d
 join falconeri.jobs j on j.job_no = d.job_no and j.deleted_at is null;
 comment on view report.datums is 'Each datum with its state and its latest attempt. Costs the job''s size.';

@@ -62,7 +62,9 @@ select j.job_no, j.id, j.status::text, j.error_message, count(d.seq) as datums,
     where t.task_name = 'stop_workers' and t.args ->> 'job_id' = j.id::text
   ) as stopped
 from falconeri.jobs j
-left join falconeri.datums d using (job_no)
+left join lateral (
+  select j.job_no, generate_series(1, falconeri._last_datum(j.job_no)) as seq
+) d using (job_no)
 left join falconeri.attempts a on a.job_no = d.job_no and a.seq = d.seq and a.final
 where j.deleted_at is null group by j.job_no
 """
