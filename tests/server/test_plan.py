@@ -40,7 +40,8 @@ def rows(falconerid: Falconerid) -> tuple[int, ...]:
         found = conn.execute(
             """
             select (select count(*) from falconeri.jobs),
-              (select count(*) from falconeri.datum_chunks), (select count(*) from falconeri.factors),
+              (select count(*) from falconeri.datum_chunks),
+              (select count(*) from falconeri.factors),
               (select count(*) from falconeri.requests),
               (select count(*) from procrastinate.procrastinate_jobs)
             """
