@@ -10,7 +10,8 @@ CLAIMS: tuple[Mutant, ...] = (
     *of(
         "private/_take_datum",
         "claim_datum claim_datums failures pause create_job neighbours",
-        # The look at the claim's own shard, the one for an idle one, and the one at all of them.
+        # The look at the claim's own shard, the one for an idle one, and the one at all of them, which
+        # finds whatever the second one misses.
         ("\n  for no key update skip locked", ""),
         ("\n  for no key update skip locked", "\n  for no key update"),
         ("by s.shard limit 1 for no key update skip locked", "by s.shard limit 1"),
@@ -43,10 +44,6 @@ CLAIMS: tuple[Mutant, ...] = (
         ),
         ("\n    and not s.halted and (s.requeued > 0 or ", "\n    and not s.halted and ("),
         (
-            "s.running = 0\n      and not s.halted and (s.requeued > 0 or ",
-            "s.running = 0\n      and not s.halted and (",
-        ),
-        (
             "s.job_no = p_claim.job_no\n      and not s.halted and (s.requeued > 0 or ",
             "s.job_no = p_claim.job_no\n      and not s.halted and (",
         ),
@@ -58,10 +55,6 @@ CLAIMS: tuple[Mutant, ...] = (
         ("s.last_seq)\n    order by s.shard", "s.last_seq + 1)\n    order by s.shard"),
         ("s.last_seq)\n    order by s.running", "s.last_seq + 1)\n    order by s.running"),
         ("s.next_seq <= s.last_seq)\n  for", "s.next_seq < s.last_seq)\n  for"),
-        (
-            "s.next_seq <= s.last_seq)\n    order by s.s",
-            "s.next_seq < s.last_seq)\n    order by s.s",
-        ),
         (
             "s.next_seq <= s.last_seq)\n    order by s.r",
             "s.next_seq < s.last_seq)\n    order by s.r",

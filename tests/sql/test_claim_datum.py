@@ -95,6 +95,41 @@ def test_worker_goes_on_where_the_fewest_are_at_work(conn: psycopg.Connection) -
     assert following.datum_id == datum_id(conn, job, 10)
 
 
+def test_worker_goes_on_where_nobody_is_at_work_and_something_is_left(
+    conn: psycopg.Connection,
+) -> None:
+    job = make_job(conn, 4, shards=4)
+    first, second = claim(conn, job, "first"), claim(conn, job, "second")
+    complete(conn, second, "second")
+
+    third = complete(conn, first, "first", claim_next=True).claim
+
+    assert third
+    assert third.datum_id == datum_id(conn, job, 3)
+
+
+def test_worker_goes_on_behind_its_own_shard_not_before(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 8, shards=4)
+    pods = [f"of shard {shard}" for shard in range(3)]
+    first, _, third = [claim(conn, job, pod) for pod in pods]
+    complete(conn, first, pods[0])  # there is nobody now, and something left
+    last = complete(conn, third, pods[2], claim_next=True).claim
+    assert last
+
+    following = complete(conn, last, pods[2], claim_next=True).claim
+
+    assert following
+    assert following.datum_id == datum_id(conn, job, 7)
+
+
+def test_worker_that_comes_back_gets_a_datum_of_its_own_job(conn: psycopg.Connection) -> None:
+    older, job = make_job(conn, 4), make_job(conn, 4)
+    for each in (older, job):
+        complete(conn, claim(conn, each, "same"), "same")
+
+    assert claim(conn, job, "same").datum_id == datum_id(conn, job, 2)
+
+
 def test_failed_datum_comes_before_fresh_ones_for_a_new_worker(conn: psycopg.Connection) -> None:
     job = make_job(conn, 3)
     held = claim(conn, job)
