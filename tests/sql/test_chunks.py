@@ -23,6 +23,15 @@ def local_path(number: int) -> str:
     return f"/pfs/in/{number}"
 
 
+def make_long_one(conn: psycopg.Connection) -> NewJobKey:
+    """A job whose datums have so many files that each has a row of its own."""
+
+    def inputs(number: int) -> bytes:
+        return codec.encode([InputRef("s3://in/x", f"/pfs/{number}/{i}") for i in range(60)])
+
+    return make_job(conn, COUNT, name="long", max_tries=1, inputs=inputs)
+
+
 def listed_paths(conn: psycopg.Connection, job: NewJobKey, number: int) -> list[str]:
     found = datums.list_inputs(conn, datum_id=datum_id(conn, job, number))
     return [file.local_path for file in found]
@@ -97,6 +106,7 @@ def test_datum_that_is_tried_again_has_its_own_files(conn: psycopg.Connection) -
 
 
 def test_states_are_those_of_the_right_datums(conn: psycopg.Connection) -> None:
+    end_some(conn, make_long_one(conn))
     job = make_job(conn, COUNT, max_tries=1)
     end_some(conn, job)
 
@@ -136,8 +146,7 @@ def test_pages_go_on_where_the_last_one_ended(conn: psycopg.Connection, limit: i
 def test_pages_of_a_status_have_all_of_it_once(
     conn: psycopg.Connection, status: DatumStatus, numbers: list[int]
 ) -> None:
-    other = make_job(conn, COUNT, name="before", max_tries=1)
-    end_some(conn, other)
+    end_some(conn, make_long_one(conn))
     job = make_job(conn, COUNT, max_tries=1)
     end_some(conn, job)
 
