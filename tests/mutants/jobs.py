@@ -64,7 +64,7 @@ JOBS: tuple[Mutant, ...] = (
     ),
     *of(
         "job/retry_job",
-        "retry_job end_job delays neighbours",
+        "retry_job chunks delete_job end_job delays neighbours",
         (" for key share", ""),
         ("for key share;\n  v_old := falconeri._require_job(p_job_id);\n", "for key share;\n"),
         ("('error', 'canceled')", "('error')"),

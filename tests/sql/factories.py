@@ -39,7 +39,7 @@ def make_job(
     count: int = 3,
     *,
     name: str = "words",
-    shards: int = 1,
+    shards: int | None = 1,
     max_tries: int = 2,
     max_losses: int | None = None,
     parallelism: int = 4,
@@ -49,7 +49,11 @@ def make_job(
     retry_delay_s: int = 0,
     inputs: Callable[[int], bytes] | None = None,
 ) -> NewJobKey:
-    """A running job of `count` datums, each with one input file, in `shards` shards."""
+    """A running job of `count` datums, each with one input file.
+
+    Args:
+        shards: Of 250 datums and more always as many as `start_job` makes; None: of fewer, too.
+    """
     with conn.transaction():
         job = jobs.create_job(
             conn,
@@ -66,7 +70,7 @@ def make_job(
         rows = map(inputs or inputs_json, range(1, count + 1))
         jobs.copy_datums(conn, job_no=job.job_no, datums=rows)
         jobs.start_job(conn, job_no=job.job_no)
-        if count < 250 and count > 0:
+        if shards is not None and 0 < count < 250:
             _cut(conn, job.job_no, count, shards)
         if max_losses is not None:
             conn.execute(

@@ -253,6 +253,18 @@ def test_last_datums_of_two_shards_completed_at_once_end_the_job_once(
     recount.check(conn, job)
 
 
+def test_job_goes_on_until_the_last_shard_of_a_group_ends(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 18, shards=18)  # two groups have two of them
+    held = [claim(conn, job, f"pod-{number}") for number in range(18)]
+    for number in range(17):
+        complete(conn, held[number], f"pod-{number}")
+        recount.check(conn, job)
+
+    assert progress(conn, job).status is JobStatus.RUNNING
+    complete(conn, held[17], "pod-17")
+    assert progress(conn, job).status is JobStatus.DONE
+
+
 def test_completions_in_two_shards_do_not_wait_for_each_other(
     conn: psycopg.Connection, connect: Connect
 ) -> None:

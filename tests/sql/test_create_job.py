@@ -86,7 +86,7 @@ def test_datums_must_be_numbered_without_gaps(conn: psycopg.Connection) -> None:
     assert jobs.list_jobs(conn).jobs == []
 
 
-@pytest.mark.parametrize("numbers", ["{1, 2, 4}", "{2, 3}", "{0, 1}", "{1}", "{}"])
+@pytest.mark.parametrize("numbers", ["{1, 2, 4}", "{2, 3}", "{0, 2}", "{1}", "{}"])
 def test_count_that_the_caller_states_must_agree_with_the_numbers(
     conn: psycopg.Connection, numbers: str
 ) -> None:
@@ -123,10 +123,22 @@ def test_job_that_the_table_refuses_is_invalid_input(
     assert isinstance(translated(caught.value), InvalidInput)
 
 
-@pytest.mark.parametrize(("count", "shards"), [(1, 1), (249, 1), (250, 31), (9_000, 256)])
-def test_shards_cover_all_datums_once(conn: psycopg.Connection, count: int, shards: int) -> None:
-    job = make_job(conn, count)
+@pytest.mark.parametrize(
+    ("count", "shards", "groups"),
+    [(1, 1, 1), (15, 1, 1), (16, 2, 2), (250, 31, 16), (9_000, 256, 16)],
+)
+def test_shards_cover_all_datums_once(
+    conn: psycopg.Connection, count: int, shards: int, groups: int
+) -> None:
+    make_job(conn, 30, name="before", shards=None)
+    job = make_job(conn, count, shards=None)
 
+    counts = conn.execute(
+        "select datum_count, shard_count, open_groups from falconeri.jobs where job_no = %s",
+        (job.job_no,),
+    )
+    assert counts.fetchone() == (count, shards, groups)
+    recount.check(conn, job)
     ranges = conn.execute(
         "select first_seq, last_seq from falconeri.shards where job_no = %s order by shard",
         (job.job_no,),

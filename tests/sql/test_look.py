@@ -32,7 +32,7 @@ def test_fresh_datum_is_ready_and_never_tried(conn: psycopg.Connection) -> None:
 
 def test_unknown_datums_are_not_found(conn: psycopg.Connection) -> None:
     job = make_job(conn, 1)
-    for unknown in (uuid4(), datum_id(conn, job, 2)):
+    for unknown in (uuid4(), datum_id(conn, job, 0), datum_id(conn, job, 2)):
         with refused(DatumNotFound):
             datums.describe_datum(conn, datum_id=unknown)
         with refused(DatumNotFound):

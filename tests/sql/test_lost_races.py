@@ -200,6 +200,20 @@ def test_loss_that_ends_groups_waits_for_the_jobs_row_only_when_it_has_all_group
     recount.check(conn, job)
 
 
+def test_groups_are_taken_in_ascending_order(conn: psycopg.Connection, connect: Connect) -> None:
+    job = make_job(conn, 2, shards=2)
+    for slot in range(2):
+        claim(conn, job, slot=slot)
+    other = connect()
+    other.execute("begin")
+    other.execute("select from falconeri.shard_groups where shard_group = 0 for no key update")
+    with blocked(conn, lambda: lose(conn, job)):
+        other.execute("select from falconeri.shard_groups for no key update nowait")
+        other.execute("commit")
+
+    recount.check(conn, job)
+
+
 @pytest.mark.parametrize(
     "query",
     [

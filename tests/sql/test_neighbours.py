@@ -63,8 +63,11 @@ def make_lively(conn: psycopg.Connection, name: str) -> Lively:
     complete(conn, held["loser"], "loser", failed())
     complete(conn, held["drive"], "drive", failed(FailureClass.STORAGE))
     lose(conn, job, "victim")
-    if name == YOUNGER:
-        conn.execute("select falconeri.watch_job(%s)", (job.job_id,))
+    # Somebody waits; not by the function, which may be what is wrong.
+    conn.execute(
+        "update falconeri.shards set watched = true where job_no = %s and shard <= %s",
+        (job.job_no, {OLDER: -1, MIDDLE: 0, YOUNGER: 1}[name]),
+    )
     return Lively(job, held)
 
 

@@ -18,7 +18,7 @@ begin
     select coalesce(sum(jsonb_array_length(d.inputs)), 0)
     from falconeri.datum_chunks d where d.job_no = p_job_no
   ));
-  -- All different, as many as the last one's number, none below 1: so none is missing.
+  -- As many as the last one's number, from 1 on: so none is missing, as chunks don't overlap.
   if v_first <> 1 or v_count <> v_last or v_last > 1099511627775 then
     raise exception using errcode = 'ZF009', message = 'datums are not numbered from 1 without gaps',
       detail = jsonb_build_object('count', v_count, 'first', v_first, 'last', v_last);
