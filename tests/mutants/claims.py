@@ -136,7 +136,7 @@ CLAIMS: tuple[Mutant, ...] = (
         ("order by u.pod_name, u.slot", "order by u.pod_name desc, u.slot"),
         ("order by u.place", "order by u.place desc"),
         ("where w.job_no = v_job.job_no and w.pod_name", "where w.pod_name"),
-        (" and c.slot = v_asked.slot;", ";"),
+        ("c.slot = v_asked.slot and ", ""),
         ("when v_claim.seq is null then", "when true then"),
         ("v_claim, false", "v_claim, true"),
         ("    exit when v_work.verdict <> 'claimed';\n", ""),

@@ -6,8 +6,10 @@ import psycopg
 import pytest
 
 from falconeri.db import workers
+from falconeri.db.jobs import NewJobKey
 from falconeri.states import OutputStatus
 from falconeri.wire.work import Held, OutputUpdate
+from tests.conftest import Connect
 from tests.sql.factories import claim, complete, failed, make_job, value
 from tests.sql.output_calls import register, settle
 
@@ -33,6 +35,38 @@ def test_work_on_datums_reads_no_table_whole(conn: psycopg.Connection, table: st
         complete(conn, claim(conn, job), report=failed())
 
     assert whole_reads(conn, table) == before
+
+
+def test_hub_reads_no_claims_of_others(conn: psycopg.Connection, connect: Connect) -> None:
+    job = make_job(conn, 600)
+    claim_by_hub(conn, job)
+    conn.execute("analyze")
+    for _ in range(TIMES):  # while there is one worker only
+        claim_by_hub(conn, job)
+    other = connect()
+    for number in range(200):
+        claim(other, job, f"pod-{number}")
+    before = rows_read(other, conn)
+
+    for _ in range(TIMES):
+        claim_by_hub(conn, job)
+
+    assert rows_read(other, conn) - before < 20 * TIMES
+
+
+def claim_by_hub(conn: psycopg.Connection, job: NewJobKey) -> None:
+    conn.execute("select * from falconeri.claim_datums(%s, '{hub}', '{node}')", (job.job_id,))
+
+
+def rows_read(*conns: psycopg.Connection) -> int:
+    """Of claims and workers, by indexes and without, by all of these connections."""
+    for conn in conns:
+        conn.execute("select pg_stat_force_next_flush()")
+    return value(
+        conns[0],
+        "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint"
+        " from pg_stat_user_tables where relname in ('claims', 'workers')",
+    )
 
 
 def whole_reads(conn: psycopg.Connection, table: str) -> int:

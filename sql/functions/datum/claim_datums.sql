@@ -32,9 +32,13 @@ begin
     select u.pod_name, coalesce(u.slot, 0::smallint) as slot
     from unnest(p_pod_names, p_slots) with ordinality u (pod_name, slot, place) order by u.place
   loop
+    -- Not as a join, for which a plan made when there were few workers would read all of them.
     select c.* into strict v_claim
-    from falconeri.workers w join falconeri.claims c using (worker_no)
-    where w.job_no = v_job.job_no and w.pod_name = v_asked.pod_name and c.slot = v_asked.slot;
+    from falconeri.claims c
+    where c.slot = v_asked.slot and c.worker_no = (
+      select w.worker_no from falconeri.workers w
+      where w.job_no = v_job.job_no and w.pod_name = v_asked.pod_name
+    );
     v_work := case
       when v_claim.seq is null then falconeri._take_datum(v_claim, false)
       else falconeri._held_work(v_claim.job_no, v_claim.seq, v_claim.attempt)
