@@ -3,7 +3,7 @@
 Clients claim and complete datums through a falconerid of default settings, against the same
 function called by pgbench, and against a Falcon application that does nothing behind the same
 Waitress. Then 5,000 workers wait: their memory, how soon one and all of them are told, and what
-that leaves of the ordinary requests.
+that leaves of the ordinary requests. benchmarks/README.md says how.
 
     ./run bench http [--quick] [--json] [--only GROUP] [--save [FOLDER]]
 """

@@ -97,4 +97,4 @@ def _length(head: bytes) -> int:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
             return int(value)
-    return 0
+    return -1  # of no body: then the end of the connection is waited for, and refused

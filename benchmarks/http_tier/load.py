@@ -9,8 +9,8 @@ line is a number of seconds, to which it answers what was done in them.
 from __future__ import annotations
 
 import select
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, Protocol
 from uuid import UUID
 
@@ -70,11 +70,23 @@ class Done(Struct, frozen=True):
     elapsed_s: float
 
 
+class NoneLeft(Exception):
+    """The job has too few datums for what is measured."""
+
+
 class Clients(Protocol):
     """All of them."""
 
     def burst(self, seconds: float) -> Done:
-        """Let them work so long."""
+        """Let them work so long.
+
+        Raises:
+            NoneLeft, Refused: They can't.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let them go."""
         ...
 
 
@@ -115,9 +127,9 @@ class _Worker:
     def take(self, answer: bytes) -> bool:
         """Whether it was a step: a datum completed and another one claimed."""
         if self._work.claim:
-            self._work = codec.decode(answer, CompletionAnswer).next
+            self._work = _some(codec.decode(answer, CompletionAnswer).next)
             return self._work.claim is not None
-        self._work = codec.decode(answer, WorkAnswer)
+        self._work = _some(codec.decode(answer, WorkAnswer))
         return False
 
 
@@ -147,6 +159,11 @@ class _BySockets:
                     busy -= 1
         return Done(steps, time.perf_counter() - began)
 
+    def close(self) -> None:
+        self._poll.close()
+        for client in self._clients.values():
+            client.connection.close()
+
 
 class _ByThreads:
     """A thread for each client, and the connections of a worker process for each thread."""
@@ -155,38 +172,49 @@ class _ByThreads:
         self._settings = settings
         login = settings.login
         self._url = f"http://{login.host}:{login.port}/"
-        self._clients = [self._client() for _ in range(settings.connections)]
+        self._transports = [self._transport() for _ in range(settings.connections)]
+        self._clients = [WorkClient(transport) for transport in self._transports]
         self._until = 0.0
 
     def burst(self, seconds: float) -> Done:
         began = time.perf_counter()
         self._until = began + seconds
-        steps = [0] * len(self._clients)
-        threads = [
-            threading.Thread(target=self._work, args=(number, steps))
-            for number in range(len(self._clients))
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return Done(sum(steps), time.perf_counter() - began)
+        count = len(self._clients)
+        with ThreadPoolExecutor(count) as pool:
+            steps = sum(pool.map(self._work, range(count)))
+        return Done(steps, time.perf_counter() - began)
 
-    def _client(self) -> WorkClient:
-        password = self._settings.login.password
-        return WorkClient(Transport(self._url, password, timeout_s=30, retries=ONCE))
+    def close(self) -> None:
+        for transport in self._transports:
+            transport.connections.close()
 
-    def _work(self, number: int, steps: list[int]) -> None:
+    def _transport(self) -> Transport:
+        return Transport(self._url, self._settings.login.password, timeout_s=30, retries=ONCE)
+
+    def _work(self, number: int) -> int:
         client = self._clients[number]
         who = WorkerIdentity(f"pod-thread-{number}", _NODE)
-        work = client.claim(self._settings.job_id, who)
+        work = _some(client.claim(self._settings.job_id, who))
+        steps = 0
         while time.perf_counter() < self._until:
             if claim := work.claim:
                 done = Completion(pod_name=who.pod_name, attempt=claim.attempt, report=_REPORT)
-                work = client.complete(claim.datum_id, done)
-                steps[number] += work.claim is not None
+                work = _some(client.complete(claim.datum_id, done))
+                steps += work.claim is not None
             else:
-                work = client.claim(self._settings.job_id, who)
+                work = _some(client.claim(self._settings.job_id, who))
+        return steps
+
+
+def _some(work: WorkAnswer) -> WorkAnswer:
+    """The same; `busy` is an answer of a job that has some.
+
+    Raises:
+        NoneLeft: There is no datum.
+    """
+    if work.claim is None and work.verdict is not Verdict.BUSY:
+        raise NoneLeft(work.verdict)
+    return work
 
 
 def make_clients(settings: Settings) -> Clients:

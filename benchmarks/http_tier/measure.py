@@ -10,32 +10,52 @@ import statistics
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import msgspec
 
 from benchmarks._results import Result
 from benchmarks.http_tier import load, talk, waiters
-from benchmarks.http_tier.servers import Running
+from benchmarks.http_tier.servers import Running, cpu_s
 from benchmarks.queues import ours
 from benchmarks.queues.bursts import Clients
 from benchmarks.queues.measure import Pair, Stock, median
 from benchmarks.queues.queue import Conn, payload
 from falconeri.db import controls, jobs
+from falconeri_worker.waiting import LONG_HOLD_S
 
 DEPTH = 100_000
-HOLD_S = 25.0
 LOAD_CONNECTIONS = 32
 """Of the ordinary requests while thousands wait."""
+_LONG_ROUND = 3
+"""So many times as long are the rounds beside waiters, since gathering those takes seconds."""
+_REPEATS = 3
 _WARM_UP_STEPS = 200
-_QUIET = 0.25
-"""Of a processor: what 5,000 waiters take who ask again each 25 s, with a margin."""
+_SHORT_HOLD_S = 10.0
+"""So that all have asked again, more than once, when their cost is measured."""
+_QUIET = 0.15
+"""Of a processor: what 5,000 waiters take who ask again each 55 s, with a margin."""
 _QUIET_LIMIT_S = 60.0
 
-Turn = Callable[[], tuple[float, float]]
-"""Lets clients work for a round; returns their steps per second, and the server's processor time
-that each took in seconds."""
+
+@dataclass(frozen=True)
+class Round:
+    """What a round came to.
+
+    Args:
+        rate: Steps, or empty requests, per second.
+        server_s: The server's processor time for each; 0 if nobody asked.
+        client_s: The clients' own.
+    """
+
+    rate: float
+    server_s: float = 0.0
+    client_s: float = 0.0
+
+
+Turn = Callable[[], Round]
+"""Lets clients work for a round."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,71 +108,81 @@ class Bench:
 
     def requests(self, kind: load.Kind, connections: int) -> Iterator[Case]:
         """Claim and complete through HTTP, by pgbench, and ask for nothing, in turn."""
-        rates: dict[str, list[float]] = {"http": [], "pgbench": [], "empty": []}
-        cpu_s: dict[str, list[float]] = {"http": [], "empty": []}
         with ExitStack() as opened:
-            turns = {
-                "http": opened.enter_context(self._load(kind, connections)),
-                "pgbench": opened.enter_context(self._pgbench(connections)),
-                "empty": opened.enter_context(self._load("empty", connections)),
-            }
-            for _ in range(self._rounds):
-                for name, turn in turns.items():
-                    rate, used_s = turn()
-                    rates[name].append(rate)
-                    if name in cpu_s:
-                        cpu_s[name].append(used_s)
-        who = "" if kind == "sockets" else f" of {kind}"
-        for baseline, text in (("pgbench", "pgbench"), ("empty", "an empty handler")):
-            pairs = [Pair(*pair) for pair in zip(rates["http"], rates[baseline], strict=True)]
-            yield _compared(
-                "requests", f"{connections} connections{who}, against {text}", "1/s", pairs
-            )
-        pairs = [Pair(a * 1e6, b * 1e6) for a, b in zip(cpu_s["http"], cpu_s["empty"], strict=True)]
-        name = f"{connections} connections{who}, processor time against an empty handler"
-        yield _compared("processor", name, "us/request", pairs)
+            http = opened.enter_context(self._load(kind, connections))
+            pgbench = opened.enter_context(self._pgbench(connections))
+            empty = opened.enter_context(self._load("empty", connections))
+            rounds = [(http(), pgbench(), empty()) for _ in range(self._rounds)]
+        label = f"{connections} connections" + ("" if kind == "sockets" else f" of {kind}")
+        name = f"{label}, against pgbench"
+        yield _compared("requests", name, "1/s", [Pair(h.rate, p.rate) for h, p, _ in rounds])
+        name = f"{label}, against an empty handler"
+        yield _compared("requests", name, "1/s", [Pair(h.rate, e.rate) for h, _, e in rounds])
+        name = f"{label}, falconerid against an empty handler"
+        yield _compared(
+            "processor", name, "us", [_us(h.server_s, e.server_s) for h, _, e in rounds]
+        )
+        name = f"{label}, the clients against falconerid"
+        yield _compared(
+            "processor", name, "us", [_us(h.client_s, h.server_s) for h, _, _ in rounds]
+        )
 
     def waiting(self, count: int, *, wakes: int) -> Iterator[Case]:
         """So many waiters: what they cost, how soon they are told, and what others notice."""
         label = f"{count:,} waiters"
         self._warm_up()
-        before = self._api.memory_bytes()
+        yield from self._costs(label, count)
         with self._waiters(self._job(1, tries=wakes + 2), count) as crowd:
-            used = self._api.memory_bytes() - before
-            yield Case(
-                group="waiting",
-                name=f"{label}, memory",
-                value=used / 1e6,
-                unit="MB",
-                goal="< 100" if count == 5_000 else "",  # noqa: PLR2004 - the goal's number
-            )
             after_s = [self._told(crowd, waiters.Command.FAIL)[0] for _ in range(wakes)]
-            yield _told(f"{label}, one is woken", after_s, goal="< 20")
-            after_s = self._told(crowd, waiters.Command.CANCEL)
-            yield _told(f"{label}, the last one is told of the job's end", after_s[-1:])
+            yield _told(f"{label}, one is woken", after_s, goal="at most 20")
+        after_s = [self._hand_out(count) for _ in range(_REPEATS)]
+        yield _told(f"{label}, the last of as many datums is handed out", after_s)
+        yield from self._throughput(label, count)
+
+    def _costs(self, label: str, count: int) -> Iterator[Case]:
+        before = self._api.memory_bytes()
+        with self._waiters(self._job(1), count, hold_s=_SHORT_HOLD_S):
+            time.sleep(_SHORT_HOLD_S)
+            began_s = self._api.cpu_s()
+            time.sleep(_SHORT_HOLD_S)
+            used_s = self._api.cpu_s() - began_s
+            used = self._api.memory_bytes() - before
+        yield Case(
+            group="waiting",
+            name=f"{label}, memory",
+            value=used / 1e6,
+            unit="MB",
+            goal="at most 100" if count == 5_000 else "",  # noqa: PLR2004 - the goal's number
+        )
+        name = f"{label}, processor time for one that asks again (each {LONG_HOLD_S:.0f} s)"
+        yield Case(group="waiting", name=name, value=used_s / count * 1e6, unit="us")
+
+    def _hand_out(self, count: int) -> float:
+        """Seconds from a paused job's going on until all have a datum."""
         job_id = self._job(count + 1)
         controls.pause_job(self._conn, job_id=job_id)
         with self._waiters(job_id, count) as crowd:
-            after_s = self._told(crowd, waiters.Command.RESUME)
-            yield _told(f"{label}, the last of as many datums is handed out", after_s[-1:])
-        yield self._throughput(label, count)
+            return self._told(crowd, waiters.Command.RESUME)[-1]
 
-    def _throughput(self, label: str, count: int) -> Case:
+    def _throughput(self, label: str, count: int) -> Iterator[Case]:
         pairs: list[Pair] = []
-        with self._load("sockets", LOAD_CONNECTIONS) as turn:
-            for _ in range(self._rounds):
-                before, _ = turn()
-                with self._waiters(self._job(1), count):
-                    during, _ = turn()
+        ends_s: list[float] = []
+        for _ in range(self._rounds):
+            with self._load("sockets", LOAD_CONNECTIONS, long=True) as turn:
+                before = turn().rate
+                with self._waiters(self._job(1), count) as crowd:
+                    during = turn().rate
+                    ends_s.append(self._told(crowd, waiters.Command.CANCEL)[-1])
                 self._settle()
-                after, _ = turn()
-                pairs.append(Pair(during, (before + after) / 2))
+                pairs.append(Pair(during, (before + turn().rate) / 2))
+        yield _told(f"{label}, the last one is told of the job's end", ends_s)
         name = f"{label}, ordinary requests against those without"
-        return _compared("waiting", name, "1/s", pairs, goal="at least 0.9 times")
+        yield _compared("waiting", name, "1/s", pairs, goal="at least 0.9 times")
 
     @contextmanager
-    def _load(self, kind: load.Kind, connections: int) -> Generator[Turn]:
+    def _load(self, kind: load.Kind, connections: int, *, long: bool = False) -> Generator[Turn]:
         """Clients of a server."""
+        round_s = self._round_s * (_LONG_ROUND if long else 1)
         server = self._bare if kind == "empty" else self._api
         job_id = ours.make_job(self._conn, self._payloads)
         settings = load.Settings(
@@ -161,11 +191,15 @@ class Bench:
         with talk.running("load", settings) as program:
             program.hear(load.Done)
 
-            def turn() -> tuple[float, float]:
-                began_s = server.cpu_s()
-                program.tell(self._round_s)
+            def turn() -> Round:
+                server_s, client_s = server.cpu_s(), cpu_s(program.pid)
+                program.tell(round_s)
                 done = program.hear(load.Done)
-                return done.steps / done.elapsed_s, (server.cpu_s() - began_s) / done.steps
+                return Round(
+                    done.steps / done.elapsed_s,
+                    (server.cpu_s() - server_s) / done.steps,
+                    (cpu_s(program.pid) - client_s) / done.steps,
+                )
 
             yield turn
 
@@ -173,11 +207,10 @@ class Bench:
     def _pgbench(self, connections: int) -> Generator[Turn]:
         """Clients of the database that do the same as falconerid."""
 
-        def fill(conn: Conn, _depth: int) -> str:
-            # The other jobs stay: HTTP's clients are at work on one.
-            return str(ours.make_job(conn, self._payloads))
+        def keep(_conn: Conn) -> None:
+            """The other jobs stay: HTTP's clients are at work on one."""
 
-        stock = Stock(self._conn, replace(ours.load(), fill=fill), DEPTH)
+        stock = Stock(self._conn, replace(ours.load(), clear=keep), DEPTH)
         stock.restore()
         with Clients(self._url, stock.queue, connections) as clients:
 
@@ -186,20 +219,23 @@ class Bench:
                 return each * connections / clients.burst(each, stock.source)
 
             rate = turn(_WARM_UP_STEPS)
-            yield lambda: (turn(rate * self._round_s), 0.0)
+            yield lambda: Round(turn(rate * self._round_s))
 
     @contextmanager
-    def _waiters(self, job_id: UUID, count: int) -> Generator[talk.Program]:
+    def _waiters(
+        self, job_id: UUID, count: int, *, hold_s: float = LONG_HOLD_S
+    ) -> Generator[talk.Program]:
         settings = waiters.Settings(
             rest=self._api.admin(),
             waiting=self._api.login(job_id, waiting=True),
             job_id=job_id,
             count=count,
-            hold_s=HOLD_S,
+            hold_s=hold_s,
         )
         with talk.running("waiters", settings) as program:
             program.hear(float)
-            self._settle()
+            if hold_s == LONG_HOLD_S:  # who asks again sooner is never quiet
+                self._settle()
             yield program
 
     def _told(self, crowd: talk.Program, command: waiters.Command) -> list[float]:
@@ -222,20 +258,29 @@ class Bench:
                 return
 
     def _job(self, datums: int, *, tries: int = 1) -> UUID:
-        with self._conn.transaction():
-            key = jobs.create_job(
-                self._conn,
-                pipeline_name="bench",
-                pipeline_spec={},
-                command=["true"],
-                egress_uri="s3://bucket/out/",
-                parallelism=0,
-                max_tries=tries,
-                timeout_s=None,
-            )
-            count = jobs.copy_datums(self._conn, job_no=key.job_no, datums=self._payloads[:datums])
-            jobs.start_job(self._conn, job_no=key.job_no, datum_count=count)
-        return key.job_id
+        return make_job(self._conn, self._payloads[:datums], tries=tries)
+
+
+def make_job(conn: Conn, datums: list[bytes], *, tries: int) -> UUID:
+    """Create and start a job whose failed datums become ready again; return its id."""
+    with conn.transaction():
+        key = jobs.create_job(
+            conn,
+            pipeline_name="bench",
+            pipeline_spec={},
+            command=["true"],
+            egress_uri="s3://bucket/out/",
+            parallelism=0,
+            max_tries=tries,
+            timeout_s=None,
+        )
+        count = jobs.copy_datums(conn, job_no=key.job_no, datums=datums)
+        jobs.start_job(conn, job_no=key.job_no, datum_count=count)
+    return key.job_id
+
+
+def _us(value_s: float, baseline_s: float) -> Pair:
+    return Pair(value_s * 1e6, baseline_s * 1e6)
 
 
 def _compared(group: str, name: str, unit: str, pairs: Sequence[Pair], *, goal: str = "") -> Case:

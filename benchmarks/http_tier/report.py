@@ -50,7 +50,8 @@ def save(report: Report, folder: Path) -> list[Path]:
     """Write `http.json`, `.md` and `.svg`; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / "http"
-    panels = [Panel(title="by connections", axis="connections", bars=_bars(report))]
+    bars = _bars(report)
+    panels = [Panel(title="by connections", axis="connections", bars=bars)] if bars else []
     texts = {
         ".json": msgspec.json.format(msgspec.json.encode(_with_ratios(report)), indent=2).decode()
         + "\n",

@@ -155,6 +155,7 @@ class _Crowd:
         _, woken, answer = self._told[0]
         if self._holder:
             self._holder.ask()  # it waits now, like the others
+            self._poll.register(self._holder.connection, select.EPOLLIN)
         self._holder, self._claim = woken, answer.claim
         return after_s[0]
 
@@ -180,6 +181,7 @@ class _Crowd:
                     self._answered = self._rest.receive() is not None
                 elif answer := self._waiters[number].told():
                     self._told.append((time.perf_counter(), self._waiters[number], answer))
+                    self._poll.unregister(number)  # it asks nothing more, and will be cut off
 
 
 def main() -> None:
