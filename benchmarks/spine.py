@@ -24,7 +24,6 @@ from falconeri.states import JobStatus
 from falconeri.wire.spec import (
     Atom,
     Egress,
-    Glob,
     Input,
     ParallelismSpec,
     Pipeline,
@@ -89,7 +88,7 @@ def _run_job(client: JobsClient, work: Path, command: str) -> float:
         transform=Transform(cmd=["sh", "-c", command], image="none"),
         parallelism_spec=ParallelismSpec(WORKERS),
         resource_requests=ResourceRequests(memory="64Mi", cpu=0.1),
-        input=Input(atom=Atom(uri=f"file://{work}/in/", repo="in", glob=Glob.ENTRIES)),
+        input=Input(atom=Atom(uri=f"file://{work}/in/", repo="in", glob="/*")),
         egress=Egress(uri=f"file://{work}/out/"),
     )
     shutil.rmtree(work / "out", ignore_errors=True)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from falconeri import __version__, log
+from falconeri import __version__, log, threads
 from falconeri.config import MAX_PROCESSES, ServerConfig
 from falconeri.errors import FalconeriError, Unavailable
 
@@ -76,12 +76,16 @@ def migrate() -> None:
 
 def _run(program: str, command: Callable[[ServerConfig], None]) -> None:
     """Run a command with its settings; one clear line and exit 1 if it can't."""
+    status = 0
     try:
         config = ServerConfig.from_environment()
         log.setup(program, config.log_level)
         command(config)
     except (FalconeriError, ValueError) as ex:
-        sys.exit(f"{program}: {ex}")
+        sys.stderr.write(f"{program}: {ex}\n")
+        status = 1
+    threads.await_others(status)
+    sys.exit(status)
 
 
 def _serve(config: ServerConfig) -> None:

@@ -38,6 +38,7 @@ CONNECTION_SETTINGS: dict[str, Any] = {
 }
 
 POOL_SETTINGS: dict[str, Any] = {
+    # Then 503: a thread that waits longer for a database that is away is one that others lack.
     "timeout": 5,
     # After so long a pool tries again when it is asked. By default it pauses ever longer for five
     # minutes: a database back after 40 s was found 20 s later.
@@ -82,7 +83,7 @@ class Database:
             url,
             min_size=size,
             max_size=size,
-            max_waiting=64,
+            max_waiting=64,  # none waits for a connection here unless the database is away
             **POOL_SETTINGS,
             # Without a check each connection pays one error after a restart of the database.
             check=_check,

@@ -32,7 +32,9 @@ def record(type_: type[T]) -> Callable[[AnyCursor], Callable[[Sequence[Any]], T]
 
         def make(values: Sequence[Any]) -> T:
             fields = dict(zip(names, map(_plain, values), strict=True))
-            return _with_short_times(msgspec.convert(fields, type_), fields)
+            made = msgspec.convert(fields, type_)
+            shorten_times(made, fields)
+            return made
 
         return make
 
@@ -52,11 +54,10 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any column
     return value
 
 
-def _with_short_times(made: T, fields: Mapping[str, Any]) -> T:
+def shorten_times(made: msgspec.Struct, fields: Mapping[str, Any]) -> None:
     """Replace the few times that msgspec would write with more digits than the original."""
     for name, value in fields.items():
         if isinstance(value, datetime) and value.microsecond and not value.microsecond % 1000:
             short = Timestamp.combine(value.date(), value.time())
             # Not before `convert`, which takes no other class than datetime.
             msgspec.structs.force_setattr(made, name, short)
-    return made

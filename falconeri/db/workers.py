@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from falconeri.db.rows import record
+from falconeri.db.rows import record, shorten_times
 from falconeri.wire.controls import Worker
 from falconeri.wire.work import HeartbeatAnswer, Held, WorkOrder
 
@@ -96,7 +96,10 @@ def list_workers(conn: Connection, *, job_id: UUID, after: str | None, limit: in
         cursor.execute(
             "select * from falconeri.list_workers(%s, %s::text, %s)", (job_id, after, limit)
         )
-        return cursor.fetchall()
+        found = cursor.fetchall()
+    for hold in (hold for worker in found for hold in worker.holds):
+        shorten_times(hold, {"claimed_at": hold.claimed_at})  # from within JSON
+    return found
 
 
 def list_holders(conn: Connection) -> list[Holder]:

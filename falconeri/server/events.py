@@ -79,8 +79,8 @@ class _Stream(AsyncIterator[bytes]):
         self._watch = watch
         self._told = told
         self._begun = False
-        self._gone = asyncio.create_task(presence.disconnect(req))
-        self._gone.add_done_callback(lambda _: watch.call(over=True))
+        self._gone = presence.gone(req)
+        self._gone.add_done_callback(self._end)
 
     def __aiter__(self) -> Self:
         return self
@@ -104,7 +104,10 @@ class _Stream(AsyncIterator[bytes]):
     async def close(self) -> None:
         """Leave."""
         self._watch.leave()
-        self._gone.cancel()
+        self._gone.remove_done_callback(self._end)
+
+    def _end(self, _gone: asyncio.Future[None]) -> None:
+        self._watch.call(over=True)
 
     def _news(self) -> bytes:
         bulletin = self._watch.bulletin

@@ -19,7 +19,6 @@ from falconeri.wire import controls, events, plan, records, work
 from falconeri.wire.spec import (
     Atom,
     Egress,
-    Glob,
     Input,
     ParallelismSpec,
     Pipeline,
@@ -42,7 +41,7 @@ _SPEC = PipelineSpec(
     transform=Transform(cmd=["sh", "/count-words.sh"], image="registry.example.com/words:1"),
     parallelism_spec=ParallelismSpec(constant=10),
     resource_requests=ResourceRequests(memory="500Mi", cpu=1.2),
-    input=Input(atom=Atom(uri="s3://my-texts/books/", repo="texts", glob=Glob.ENTRIES)),
+    input=Input(atom=Atom(uri="s3://my-texts/books/", repo="texts", glob="/*")),
     egress=Egress(uri="s3://my-results/words/"),
     datum_tries=3,
 )
@@ -141,12 +140,13 @@ _PLAN = plan.JobPlan(
         plan.PlannedInput(
             "s3://my-texts/books/",
             "texts",
-            Glob.ENTRIES,
+            "/*",
+            100,
             100,
             plan.Size(74_520_301, 84_122, 745_203, 3_281_920, exact=True),
         )
     ],
-    sample=[plan.PlannedDatum([work.InputRef(_URI, _INPUT.local_path)])],
+    sample=[plan.PlannedDatum(1, [work.InputRef(_URI, _INPUT.local_path)])],
     parallelism=10,
     memory="500Mi",
     cpu=1.2,

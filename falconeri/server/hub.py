@@ -19,12 +19,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import LockNotAvailable
 
 from falconeri.db import waiting as db
-from falconeri.db.pool import CONNECTION_SETTINGS
+from falconeri.db.pool import CONNECTION_SETTINGS, STATEMENT_LIMIT_S
 from falconeri.errors import FalconeriError
 from falconeri.log import get_logger
 from falconeri.server.feed import Feed
@@ -41,8 +43,19 @@ SAFETY_S = 30.0
 BATCH = 500
 """Workers served by one claim: enough for speed, few enough for short transactions."""
 
+LOCK_LIMIT_S = 0.5
+"""How long a job whose rows somebody else holds locked may keep all others waiting; then these have
+their turn."""
+
 RECONNECT_S = 0.5
 BUSY_S = 0.005
+
+_LIMITS = (
+    f"-c statement_timeout={STATEMENT_LIMIT_S:.0f}s -c lock_timeout={LOCK_LIMIT_S * 1000:.0f}ms"
+)
+_SETTINGS: dict[str, Any] = CONNECTION_SETTINGS | {
+    "options": f"{CONNECTION_SETTINGS['options']} {_LIMITS}"
+}
 
 FIRST_BATCH = 1
 """Of the workers that wait, so many are asked for first, since mostly one gets something; then
@@ -179,6 +192,8 @@ class Hub:
             await self._serve_watchers(conn, job_id, room)
         except FalconeriError as ex:
             room.turn_away(ex)
+        except LockNotAvailable:
+            self._look_at(job_id)  # after the others
         except BaseException:  # the connection is lost: the next one begins with this job
             self._look_at(job_id)
             raise
@@ -212,7 +227,7 @@ class Hub:
         count = FIRST_BATCH
         while asked := room.first(count):
             verdict = await self._claim(conn, job_id, room, asked)
-            if verdict in (Verdict.EMPTY, Verdict.ENDED):
+            if verdict is not None:
                 return verdict
             count = min(count * 8, BATCH)
         return None
@@ -225,7 +240,9 @@ class Hub:
         # Not by claims for all of them: a claim stops at the first who gets nothing.
         holding = await db.list_holding(conn, job_id=job_id, pod_names=pods)
         if asked := room.still_here(holding):
-            await self._claim(conn, job_id, room, asked)
+            verdict = await self._claim(conn, job_id, room, asked)
+            if verdict is Verdict.BUSY:
+                room.keep_new(pods)
 
     async def _claim(
         self,
@@ -242,11 +259,12 @@ class Hub:
         verdict = answers.stopped_by
         if verdict is Verdict.BUSY:
             await asyncio.sleep(BUSY_S)
+            self._look_at(job_id)  # again, after the others
         elif verdict is Verdict.ENDED:
             room.end()
         return verdict
 
     async def _connect(self, name: str) -> psycopg.AsyncConnection:
         return await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, application_name=name, **CONNECTION_SETTINGS
+            self._url, autocommit=True, application_name=name, **_SETTINGS
         )

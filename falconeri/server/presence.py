@@ -1,20 +1,25 @@
-"""Whether the client of a request on the waiting port is still there: ASGI's `receive` tells."""
+"""Whether the client of a request on the waiting port is still there.
+
+ASGI tells it to a task that awaits `receive` for as long as the request lasts. A future that the
+connection resolves tells the same, and thousands of waiters then have one task each, not two.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import falcon.asgi
 
-_RECEIVE = "falconeri.receive"
+_GONE = "falconeri.gone"
 
 
-def keep(scope: Any, receive: Any) -> None:  # noqa: ANN401 - ASGI is a protocol of dictionaries
-    """Note where to ask, since falcon hides it from the responders."""
-    scope[_RECEIVE] = receive
+def keep(scope: Any, gone: asyncio.Future[None]) -> None:  # noqa: ANN401 - ASGI's dictionary
+    """Note with a request what its connection resolves when the client goes."""
+    scope[_GONE] = gone
 
 
-async def disconnect(req: falcon.asgi.Request) -> None:
-    """Return when the client has gone; the body has been read before."""
-    while (await req.scope[_RECEIVE]())["type"] != "http.disconnect":
-        pass
+def gone(req: falcon.asgi.Request) -> asyncio.Future[None]:
+    """Done when the client has gone. It is the connection's: not to be cancelled."""
+    future: asyncio.Future[None] = req.scope[_GONE]
+    return future

@@ -15,7 +15,7 @@ from falconeri.errors import SecretNotFound
 from falconeri.pipeline.extent import atoms_of, extent_of, first_datums
 from falconeri.server.spool import SAMPLED, check_datums
 from falconeri.server.submit import begin_job, listed
-from falconeri.wire.plan import JobPlan, PlannedDatum, PlannedInput, PlannedSecret, Size
+from falconeri.wire.plan import JobPlan, PlannedInput, PlannedSecret, Size
 
 if TYPE_CHECKING:
     from falconeri.pipeline.extent import Extent, ListedAtom
@@ -50,7 +50,7 @@ def rehearse(services: Services, spec: PipelineSpec) -> JobPlan:
         max_datums=max_datums,
         size=_size(extent_of(plan.atoms)),
         inputs=[_input(atom) for atom in atoms_of(plan.atoms)],
-        sample=[PlannedDatum(inputs) for inputs in first_datums(plan.atoms, SAMPLED)],
+        sample=first_datums(plan.atoms, SAMPLED),
         parallelism=spec.parallelism_spec.constant,
         memory=spec.resource_requests.memory,
         cpu=spec.resource_requests.cpu,
@@ -64,7 +64,9 @@ def rehearse(services: Services, spec: PipelineSpec) -> JobPlan:
 
 def _input(listed_atom: ListedAtom) -> PlannedInput:
     atom, extent = listed_atom.atom, listed_atom.extent
-    return PlannedInput(atom.uri, atom.repo, atom.glob, extent.datums, _size(extent))
+    return PlannedInput(
+        atom.uri, atom.repo, atom.glob, listed_atom.matches, extent.datums, _size(extent)
+    )
 
 
 def _size(extent: Extent) -> Size:

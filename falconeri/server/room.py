@@ -19,6 +19,9 @@ T = TypeVar("T")
 EMPTY = WorkAnswer(verdict=Verdict.EMPTY)
 ENDED = WorkAnswer(verdict=Verdict.ENDED)
 
+IDLE_PODS = 10_000
+"""So many names are remembered: whoever comes by ever new ones must not fill the memory."""
+
 
 class Place(NamedTuple):
     """A waiting worker."""
@@ -71,7 +74,12 @@ class Room:
             del self.workers[pod]
             self.new.discard(pod)
             if not future.done():
-                self._idle.add(pod)
+                self._note_idle(pod)
+
+    def _note_idle(self, pod: str) -> None:
+        if len(self._idle) >= IDLE_PODS:
+            self._idle.clear()  # one look too many at each that comes again
+        self._idle.add(pod)
 
     async def last_minute(self, pod: str, future: asyncio.Future[WorkAnswer]) -> WorkAnswer:
         """What a worker is told whose time is over.
@@ -92,6 +100,10 @@ class Room:
         pods = list(self.new)
         self.new.clear()
         return pods
+
+    def keep_new(self, pods: Sequence[str]) -> None:
+        """Look once more what those of these pods hold that still wait."""
+        self.new.update(pod for pod in pods if pod in self.workers)
 
     def still_here(self, pods: Sequence[str]) -> list[WorkerIdentity]:
         """Those of these pods that wait."""

@@ -171,21 +171,17 @@ def make_waiting_app(services: Services, hub: Hub) -> Any:  # noqa: ANN401 - an 
         app.add_route(path, resource(hub, services))
     refuse_version = refuse(400, http_error(400, OTHER_VERSION))
 
-    async def keep_receive(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
-        presence.keep(scope, receive)
+    async def check_version(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
         spoken = scope["http_version"] in VERSIONS
         await (app if spoken else refuse_version)(scope, receive, send)
 
-    return around_asgi(keep_receive)
+    return around_asgi(check_version)
 
 
 async def _first(req: falcon.asgi.Request, future: asyncio.Future[T], hold_s: float) -> T | None:
     """What the future brings; None when the time is over, the client is gone or the hub closes."""
-    gone = asyncio.create_task(presence.disconnect(req))
-    try:
-        await asyncio.wait({future, gone}, timeout=hold_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        gone.cancel()
+    ends = (future, presence.gone(req))
+    await asyncio.wait(ends, timeout=hold_s, return_when=asyncio.FIRST_COMPLETED)
     return future.result() if future.done() and not future.cancelled() else None
 
 

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from falconeri.errors import Unavailable
 from falconeri.log import get_logger
 from falconeri.server.edge import HEADER, around_asgi, request_id
+from falconeri.server.presence import keep
 from falconeri.server.refusals import http_error, refuse
 from falconeri.server.rest_port import CROWDED_LIMIT_S, HEADER_LIMIT_S, STALL_LIMIT_S
 from falconeri.server.sockets import drop_unheard
@@ -35,6 +36,10 @@ log = get_logger(__name__)
 CONNECTIONS = 20_000
 """Whoever comes when there are so many is answered 503: several times the workers that were ever
 measured at one falconerid, and 300 MB."""
+
+STOP_S = 5.0
+"""How long the waiting port may take to stop: it is done long before the REST port, if any request
+is still in work there."""
 
 _CROWDED = around_asgi(
     refuse(
@@ -84,14 +89,15 @@ class WaitingServer:
             uvicorn.Config(
                 make_waiting_app(services, hub),
                 http=protocol,
-                backlog=4096,
+                backlog=4096,  # all who wait come again at once when another falconerid ends
                 ws="none",
                 lifespan="off",
                 access_log=False,
                 log_config=None,
                 log_level="error",  # below: a line for each request that isn't one
                 server_header=False,
-                timeout_graceful_shutdown=2,
+                proxy_headers=False,  # the REST port believes them of nobody, either
+                timeout_graceful_shutdown=2,  # all are sent away before; 5,000 take half a second
             )
         )
         self._thread = threading.Thread(target=self._run, name="waiting", daemon=True)
@@ -110,12 +116,18 @@ class WaitingServer:
                 raise Unavailable("can't listen on the waiting port")
             self._ready.wait(0.01)
 
-    def stop(self) -> None:
-        """Send the waiters away and close."""
+    def send_away(self) -> None:
+        """Begin to stop: all waiters are answered, nobody is let in any more. A repeat is fine."""
         self._uvicorn.should_exit = True
-        if self._loop and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._hub.close)
-            self._thread.join(timeout=5)
+        if self._loop:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: it has stopped already
+                self._loop.call_soon_threadsafe(self._hub.close)
+
+    def stop(self) -> None:
+        """The same, and wait for the end."""
+        self.send_away()
+        if self._thread.is_alive():
+            self._thread.join(timeout=STOP_S)
 
     def _run(self) -> None:
         # uvicorn exits by SystemExit when it can't start; `start` notices.
@@ -141,6 +153,7 @@ class _Protocol(H11Protocol):
         self._limits = limits
         self._limit: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
+        self._gone: asyncio.Future[None] = self.loop.create_future()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -155,12 +168,16 @@ class _Protocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._gone.set_result(None)
         self._end()
         self._end_stall()
 
     def handle_events(self) -> None:
         """Take what has arrived; also when an answer is sent and the next request waits."""
         super().handle_events()
+        scope: Any = self.scope  # None before the first request
+        if scope is not None:  # a request's task begins after this
+            keep(scope, self._gone)
         if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
             self._begin()
         else:

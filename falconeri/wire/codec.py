@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,7 +26,10 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class Timestamp(datetime):
-    """A time that is written as the original does; msgspec writes other ones with six digits."""
+    """A time that is written as the original does; msgspec writes other ones with six digits.
+
+    It knows no such class when it decodes: what was decoded is written by `text`.
+    """
 
 
 def time_text(at: datetime, separator: str = "T") -> str:
@@ -40,13 +46,38 @@ def _encode_other(value: object) -> str:
     raise NotImplementedError
 
 
+# msgspec learns how a class is decoded when it first meets it, and shows what it has learnt so far to
+# other threads: these follow a null pointer, and the process is gone (0.22, and all before). So each
+# type is met here, by one thread at a time, before it is used.
+_meeting = threading.Lock()
 _encoder = msgspec.json.Encoder(enc_hook=_encode_other)
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder_of(type_: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401 - classes, unions, …
+    decoder = _decoders.get(type_)
+    if decoder is None:
+        with _meeting:
+            decoder = _decoders.setdefault(type_, msgspec.json.Decoder(type_))
+    return decoder
 
 
 def encode(value: object) -> bytes:
     """Compact JSON of any of our types."""
     return _encoder.encode(value)
+
+
+def text(value: object, *, indent: int | None = None) -> str:
+    """JSON of any of our types for people and their programs, also of what `decode` has made.
+
+    Args:
+        indent: By so many columns, in lines; None: compact, in one.
+    """
+    plain = msgspec.to_builtins(value, builtin_types=(datetime,))
+    separators = (",", ":") if indent is None else (",", ": ")
+    return json.dumps(
+        plain, indent=indent, separators=separators, ensure_ascii=False, default=time_text
+    )
 
 
 def decode(data: bytes | str, type_: type[T], *, unique_keys: bool = False) -> T:
@@ -60,9 +91,7 @@ def decode(data: bytes | str, type_: type[T], *, unique_keys: bool = False) -> T
         BadRequest: Not JSON at all (HTTP 400).
         InvalidInput: JSON of another shape (HTTP 422); `detail` is the path and the reason.
     """
-    decoder = _decoders.get(type_)
-    if decoder is None:
-        decoder = _decoders[type_] = msgspec.json.Decoder(type_)
+    decoder = _decoder_of(type_)
     try:
         raw = data.encode() if isinstance(data, str) else data
     except UnicodeEncodeError as ex:
@@ -80,6 +109,24 @@ def decode(data: bytes | str, type_: type[T], *, unique_keys: bool = False) -> T
     except RecursionError as ex:
         raise BadRequest("JSON nested too deeply") from ex
     return value
+
+
+def converter(type_: type[T]) -> Callable[[object], T]:
+    """What makes `type_` of Python's own types or of an object with the same fields.
+
+    It raises `msgspec.ValidationError`.
+    """
+    _decoder_of(type_)
+    return partial(msgspec.convert, type=type_, from_attributes=True)
+
+
+def convert(value: object, type_: type[T]) -> T:
+    """Make `type_` of Python's own types or of an object with the same fields.
+
+    Raises:
+        msgspec.ValidationError: It is of another shape.
+    """
+    return converter(type_)(value)
 
 
 def _refuse_duplicates(pairs: list[tuple[str, object]]) -> None:

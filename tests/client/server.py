@@ -83,7 +83,7 @@ class Server:
                 except ConnectionError:  # a client that has gone, as some tests want it
                     self.close_connection = True
 
-            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 (names that http.server looks for)
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815 (names that http.server looks for)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass

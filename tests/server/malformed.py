@@ -23,7 +23,25 @@ def post(head: bytes, body: bytes = b"") -> bytes:
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 
+
+def body(text: bytes) -> bytes:
+    return post(b"Content-Length: %d\r\n" % len(text), text)
+
+
 REFUSED = {
+    "no JSON": body(b"{nonsense"),
+    "half of JSON": body(b'{"pod_name":"p","node_name":'),
+    "JSON nested deeply": body(b'{"pod_name":' + b"[" * 60_000),
+    "objects nested deeply": body(b'{"a":' * 12_000),
+    "huge number": body(b'{"pod_name":"p","node_name":"n","hold_s":' + b"9" * 60_000 + b"}"),
+    "endless number": body(b'{"pod_name":"p","node_name":"n","hold_s":1e999999999}}'),
+    "NUL in JSON": body(b'{"pod_name":"\\u0000","node_name":"n"}'),
+    "raw NUL in JSON": body(b'{"pod_name":"\0","node_name":"n"}'),
+    "invalid UTF-8 in JSON": body(b'{"pod_name":"\xc3\x28","node_name":"n"}'),
+    "lone surrogate in JSON": body(b'{"pod_name":"\\ud800","node_name":"n"}'),
+    "other charset": body('{"pod_name":"p","node_name":"n"}'.encode("utf-16")),
+    "other media type": body(b"pod_name=p").replace(JSON, b"Content-Type: text/plain\r\n"),
+    "body that is too large": post(b"Content-Length: 60000000\r\n", b"{" * 100_000),
     "chunk of no number": post(CHUNKED, b"zz\r\n{}\r\n0\r\n\r\n"),
     "chunk of a negative number": post(CHUNKED, b"-2\r\n{}\r\n0\r\n\r\n"),
     "chunk in another notation": post(CHUNKED, b"0x2\r\n{}\r\n0\r\n\r\n"),
@@ -93,6 +111,7 @@ UNFINISHED = {
     "carriage returns alone": get(b"/").replace(b"\r\n", b"\r"),
     "body that stops": post(b"Content-Length: 500\r\n", b"{"),
     "chunk that stops": post(CHUNKED, b"5\r\nab"),
+    "chunk that is too large": post(CHUNKED, b"ffffffff\r\n" + b"{" * 50_000),
     "chunk without an end": post(CHUNKED, b"f" * 12 + b"\r\n" + b"x" * 10_000),
     "TLS": bytes.fromhex("16030100c8010000c40303") + b"\x5a" * 200,
     "SSH": b"SSH-2.0-OpenSSH_9.6\r\n",

@@ -13,7 +13,14 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
+import pytest
 
+from falconeri.config import ServerConfig
+from falconeri.server import events
+from falconeri.server.hub import Hub
+from falconeri.server.serve import make_services
+from falconeri.server.sockets import bound
+from falconeri.server.waiting_port import WaitingServer
 from tests.plugins.embedded import URL_VARIABLE
 from tests.processes import wait_until
 from tests.server.conftest import MakeJob, spec
@@ -228,3 +235,36 @@ def test_stopping_server_ends_streams_and_exits_0(tmp_path: Path) -> None:
 
             assert list(stream.events()) == []
             assert stopped.result() == 0
+
+
+@contextmanager
+def waiting_port(falconerid: Falconerid) -> Generator[int]:
+    """A waiting port in this process, at the server's database; where."""
+    environ = {"FALCONERI_DATABASE_URL": falconerid.database_url, "FALCONERI_PASSWORD": PASSWORD}
+    services = make_services(ServerConfig.from_environment(environ), lambda _: {})
+    (listener,) = bound("127.0.0.1", 0, shared=False)
+    port: int = listener.getsockname()[1]
+    hub = Hub(falconerid.database_url)
+    server = WaitingServer(services, hub, [listener], request_limit_s=60)
+    server.start()
+    try:
+        yield port
+    finally:
+        server.stop()
+        services.db.close()
+
+
+def test_comments_break_a_long_silence(
+    falconerid: Falconerid, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "KEEP_ALIVE_S", 0.05)
+    job_id = make_job()["id"]
+    with (
+        waiting_port(falconerid) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as client,
+    ):
+        client.sendall(request_for(job_id))
+        lines = client.makefile("rb")
+
+        while next(lines) != b":\n":
+            pass

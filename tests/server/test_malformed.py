@@ -6,7 +6,8 @@ import json
 import os
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.server.malformed import CLOSE, REFUSED, UNFINISHED, get, noise, post
 BOTH_PORTS = pytest.mark.parametrize("waiting", [False, True], ids=["rest", "waiting"])
 
 WARM_UP, ROUNDS = 2, 5
+SLOW = 10
 
 KEPT_BYTES = 1500
 """Of each request, on average: less than any object that a server makes of one. In fact about 200,
@@ -105,16 +107,29 @@ def test_odd_requests_are_understood(
     require_alive(falconerid)
 
 
+@contextmanager
+def slow_ones(falconerid: Falconerid) -> Generator[None]:
+    """Clients that meanwhile are in the middle of what they send."""
+    with ExitStack() as clients:
+        for port in (falconerid.port, falconerid.wait_port):
+            for sent in (b"", b"GET / HTTP/1.1\r\nX: ", post(b"Content-Length: 9\r\n", b"{")):
+                for _ in range(SLOW):
+                    client = socket.create_connection(("127.0.0.1", port), timeout=60)
+                    clients.enter_context(client).sendall(sent)
+        yield
+
+
 def play(falconerid: Falconerid, seed: int) -> int:
     """Send everything to both ports; how many requests that was."""
     cut = [*UNFINISHED.values(), *noise(seed)]
-    for waiting in (False, True):
-        for request in REFUSED.values():
-            send(falconerid, request, waiting=waiting)
-        for request in cut:
-            send(falconerid, request, waiting=waiting, then_end=True)
-        require_alive(falconerid)
-    return 2 * (len(REFUSED) + len(cut))
+    with slow_ones(falconerid):
+        for waiting in (False, True):
+            for request in REFUSED.values():
+                send(falconerid, request, waiting=waiting)
+            for request in cut:
+                send(falconerid, request, waiting=waiting, then_end=True)
+            require_alive(falconerid)
+    return 2 * (len(REFUSED) + len(cut) + 3 * SLOW)
 
 
 def resident_bytes(falconerid: Falconerid) -> int:

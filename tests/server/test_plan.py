@@ -117,16 +117,22 @@ def test_plan_leaves_nothing_behind(falconerid: Falconerid, tmp_path: Path) -> N
     assert rows(falconerid) == before
 
 
-def test_folders_are_counted_but_not_measured(falconerid: Falconerid, tmp_path: Path) -> None:
+def test_folders_are_measured_only_if_they_are_the_whole_input(
+    falconerid: Falconerid, tmp_path: Path
+) -> None:
     entries = atom(tmp_path, "x", 7)
     (tmp_path / "x" / "folder").mkdir()
+    (tmp_path / "x" / "folder" / "file").write_bytes(bytes(5))
     whole = {"atom": entries["atom"] | {"glob": "/", "repo": "all"}}
 
     found = plan(falconerid, spec(tmp_path, 1) | {"input": {"union": [entries, whole]}})
 
     assert found["datums"] == 3
-    assert (found["size"]["total_bytes"], found["size"]["exact"]) == (7, False)
-    assert [each["size"]["largest_bytes"] for each in found["inputs"]] == [7, 0]
+    assert (found["size"]["total_bytes"], found["size"]["exact"]) == (7 + 12, False)
+    assert [(each["size"]["largest_bytes"], each["size"]["exact"]) for each in found["inputs"]] == [
+        (7, False),
+        (12, True),
+    ]
 
 
 def test_running_jobs_that_may_write_the_same_are_named(

@@ -19,7 +19,7 @@ from falconeri.pipeline.datums import CrossOf, ListedDatum, Listing, Plan, Union
 from falconeri.pipeline.extent import extent_of
 from falconeri.server import spool
 from falconeri.server.spool import check_datums, spooled, write_datums
-from falconeri.wire.spec import Atom, Glob
+from falconeri.wire.spec import Atom
 from falconeri.wire.work import InputRef
 from tests.sql.crosses import Paths, begin, made, staged
 
@@ -31,7 +31,7 @@ def listing(repo: str, files: Iterable[object]) -> Listing:
     """An atom whose files have these names."""
     uri = f"s3://bucket/{repo}/"
     return Listing(
-        Atom(uri, repo, Glob.ENTRIES),
+        Atom(uri, repo, "/*"),
         (
             ListedDatum([InputRef(f"{uri}{file}", f"/pfs/{repo}/{file}")], size_bytes)
             for size_bytes, file in enumerate(files, start=1)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
+from tests.processes import wait_until
 from tests.server.conftest import MakeJob, spec
 from tests.server.falconerid import PASSWORD, Answer, Falconerid, basic, fresh_database, running
+from tests.server.test_metrics import scrape
 
 
 def wait_for_work(falconerid: Falconerid, job_id: str, pod: str, hold_s: float = 50) -> Answer:
@@ -102,6 +106,37 @@ def first_done(futures: dict[str, Future[Answer]]) -> list[str]:
     while not (done := [name for name, future in futures.items() if future.done()]):
         pass
     return done
+
+
+@contextmanager
+def locked(falconerid: Falconerid, job_id: str) -> Generator[None]:
+    """Somebody has a transaction open that has touched all of the job's shards."""
+    with psycopg.connect(falconerid.database_url) as conn:
+        conn.execute(
+            "select from falconeri.shards s join falconeri.jobs j using (job_no)"
+            " where j.id = %s for update of s",
+            (job_id,),
+        )
+        yield
+
+
+@pytest.mark.parametrize("ready", [True, False], ids=["which has work", "which has none"])
+def test_job_that_somebody_has_locked_keeps_no_other_waiting(
+    falconerid: Falconerid, make_job: MakeJob, *, ready: bool
+) -> None:
+    job_id, other_id = make_job(1)["id"], make_job(1)["id"]
+    held = None if ready else claim(falconerid, job_id, "pod-a")
+    with ThreadPoolExecutor() as threads:
+        with locked(falconerid, job_id):
+            waiter = threads.submit(wait_for_work, falconerid, job_id, "pod-b")
+            wait_until(lambda: scrape(falconerid)[("falconerid_waiters",)] == 1)
+
+            assert wait_for_work(falconerid, other_id, "pod-c").json["verdict"] == "claimed"
+            assert not waiter.done()
+        if held:
+            complete(falconerid, held, "pod-a", "error")
+
+        assert waiter.result().json["verdict"] == "claimed"
 
 
 def test_wait_for_an_unknown_job_is_404(falconerid: Falconerid) -> None:

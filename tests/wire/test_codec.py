@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any, cast
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from falconeri.errors import BadRequest, InvalidInput
-from falconeri.wire.codec import decode, encode
+from falconeri.wire.codec import decode, encode, text
 
 
 class Leaf(Struct, forbid_unknown_fields=True):
@@ -19,6 +20,10 @@ class Leaf(Struct, forbid_unknown_fields=True):
 
 class Tree(Struct):
     leaves: list[Leaf]
+
+
+class Dated(Struct):
+    at: datetime
 
 
 ANYTHING = cast("type[Any]", Any)
@@ -113,3 +118,19 @@ def test_the_same_key_in_different_objects_is_not_given_twice() -> None:
     text = '[{"a":{"a":1}},{"a":2}]'
 
     assert decode(text, ANYTHING, unique_keys=True) == [{"a": {"a": 1}}, {"a": 2}]
+
+
+@pytest.mark.parametrize("fraction", ["", ".500", ".120", ".123456", ".000001"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_time_is_written_again_as_it_came(fraction: str, indent: int | None) -> None:
+    came = f'{{"at":"2018-07-06T11:27:50{fraction}"}}'
+
+    again = text(decode(came, Dated), indent=indent)
+
+    assert "".join(again.split()) == came
+
+
+@given(_VALUES)
+def test_text_is_the_same_json(value: object) -> None:
+    assert text(value) == encode(value).decode()
+    assert json.loads(text(value, indent=2)) == value

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
@@ -14,7 +16,7 @@ from falconeri.errors import FalconeriError, JobNotFound, NotFound, Unavailable
 from falconeri.states import Verdict
 from falconeri.wire.work import WorkAnswer, WorkerIdentity
 from falconeri_worker.waiting import Polled, Told, ToldOrPolled
-from tests.client.server import in_turn, of_json, serving
+from tests.client.server import Reply, in_turn, of_json, serving
 
 ENDED = WorkAnswer(Verdict.ENDED)
 EMPTY = WorkAnswer(Verdict.EMPTY)
@@ -77,3 +79,27 @@ def test_a_waiting_port_that_does_not_hold_its_answers_is_not_asked_without_paus
     assert answers == [Verdict.EMPTY, Verdict.ENDED]
     assert len(pauses) == 1
     assert 0 <= pauses[0] <= 1
+
+
+def holds_asked_for(*replies: Reply | None) -> list[float]:
+    """How long a worker that begins with 0 seconds lets each of these replies be held."""
+    identity = WorkerIdentity(pod_name="pod-1", node_name="node-1")
+    with serving(in_turn(*replies)) as server:
+        client = WorkClient(Transport(server.url, "secret", timeout_s=10.0, retries=ONCE))
+        told = Told(client, uuid4(), identity, pause=[].append, hold_s=0.0, long_hold_s=50.0)
+        for _ in replies:
+            with suppress(Unavailable):
+                told.ask()
+        return [json.loads(seen.body)["hold_s"] for seen in server.seen]
+
+
+def test_who_was_held_as_long_as_wished_wishes_to_be_held_longer() -> None:
+    empty = of_json({"verdict": "empty"})
+
+    assert holds_asked_for(empty, empty, empty) == [0.0, 50.0, 50.0]
+
+
+def test_who_was_cut_off_in_a_long_wait_waits_shortly_for_good() -> None:
+    empty = of_json({"verdict": "empty"})
+
+    assert holds_asked_for(empty, None, empty, empty) == [0.0, 50.0, 0.0, 0.0]

@@ -25,7 +25,7 @@ from falconeri_worker.datum import DatumRunner
 from falconeri_worker.heartbeat import BEATS_PER_LEASE, Heartbeat
 from falconeri_worker.settings import Settings
 from falconeri_worker.stopping import Terminated, Termination
-from falconeri_worker.waiting import HOLD_S, Polled, Told, ToldOrPolled
+from falconeri_worker.waiting import LONG_HOLD_S, Polled, Told, ToldOrPolled
 
 _TRY_TIMEOUT_S = 30.0
 _LEAVING_TIMEOUT_S = 5.0
@@ -90,7 +90,7 @@ class _Worker:
         told = Told(
             WorkClient(
                 transport.but(
-                    url=settings.wait_url, timeout_s=HOLD_S + _HOLD_MARGIN_S, retries=ONCE
+                    url=settings.wait_url, timeout_s=LONG_HOLD_S + _HOLD_MARGIN_S, retries=ONCE
                 )
             ),
             order.job_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -68,6 +69,19 @@ def test_pod_gets_its_running_datum_again_without_another_attempt(
 
     assert first == repeat
     assert other["datum"]["id"] != first["datum"]["id"]
+
+
+@covers(RESERVE)
+def test_calls_of_one_pod_at_once_get_one_datum(falconerid: Falconerid, make_job: MakeJob) -> None:
+    job_id = make_job(8)["id"]
+    with ThreadPoolExecutor(8) as threads:
+        calls = [threads.submit(reserve, falconerid, job_id) for _ in range(16)]
+        answers = [call.result() for call in calls]
+
+    assert {answer.status for answer in answers} == {200}
+    datums = [answer.json["datum"] for answer in answers]
+    assert {datum["id"] for datum in datums} == {datums[0]["id"]}
+    assert {datum["attempted_run_count"] for datum in datums} == {1}
 
 
 @covers(RESERVE)

@@ -6,6 +6,9 @@ import re
 import uuid
 from typing import Any
 
+import psycopg
+import pytest
+
 from tests.server.conftest import MakeJob
 from tests.server.contract.calls import failed, register, reserve, reserved, update
 from tests.server.contract.rows import (
@@ -18,8 +21,8 @@ from tests.server.contract.rows import (
 )
 from tests.server.falconerid import Falconerid
 
-# What the original's clients parse: `T`, no zone, as many digits as they like.
-TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?")
+# `T`, no zone; 0, 3 or 6 digits, the fewest that are exact.
+TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.(?!000)\d{3}|\.\d{3}(?!000)\d{3})?")
 STATUSES = ("ready", "running", "done", "error", "canceled")
 
 JOB: dict[str, Any] = {
@@ -52,6 +55,28 @@ def require(record: dict[str, Any], shape: dict[str, Any]) -> None:
             assert value == str(uuid.UUID(value))
         if name == "status":
             assert value in STATUSES
+
+
+@covers(GET)
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [("0", "50"), ("0.5", "50.500"), ("0.12", "50.120"), ("0.123456", "50.123456")],
+)
+def test_fraction_of_a_second_has_as_many_digits_as_the_originals(
+    falconerid: Falconerid, make_job: MakeJob, seconds: str, written: str
+) -> None:
+    job_id = make_job()["id"]
+    with psycopg.connect(falconerid.database_url) as conn:
+        conn.execute(
+            "update falconeri.jobs"
+            " set created_at = timestamptz '2018-07-06 11:27:50Z' + %s * interval '1 s'"
+            " where id = %s",
+            (float(seconds), job_id),
+        )
+
+    job = falconerid.call("GET", f"/jobs/{job_id}").json["job"]
+
+    assert job["created_at"] == f"2018-07-06T11:27:{written}"
 
 
 @covers(GET)
