@@ -23,6 +23,7 @@
     ├── Forbidden               403
     ├── StorageError            502          a bucket, a key, an endpoint
     │   ├── ObjectNotFound      422          the input isn't there
+    │   │   └── DirectoryNotFound            no key begins so; the bucket is there
     │   ├── StorageDenied       422
     │   └── TransferFailed
     ├── TookTooLong             504          the database had its time and did not answer
@@ -244,6 +245,10 @@ class ObjectNotFound(StorageError):
     code = "object_not_found"
     http_status = 422
     default_message = "nothing found in storage"
+
+
+class DirectoryNotFound(ObjectNotFound):
+    """Nothing lies there, as far as the store knows; in HTTP just an `ObjectNotFound`."""
 
 
 class StorageDenied(StorageError):

@@ -1,4 +1,4 @@
-"""Buckets and directories behind one interface: list, download, upload, delete.
+"""Buckets and directories behind one interface: list, download, upload, delete, stat.
 
 `base` has the interface, `uri` the rules for names, and each kind of store a module. Called by
 the pipeline, the worker and the babysitter; knows nothing of jobs and datums.
@@ -29,7 +29,7 @@ def open_storage(uri: str, credentials: Credentials) -> Storage:
     return SCHEMES[scheme](credentials)
 
 
-# The stores' own modules are imported when first needed: boto3 takes a third of a second.
+# The stores' own modules are imported when first needed: they take a third of a second.
 # ruff: noqa: PLC0415
 
 
@@ -45,5 +45,11 @@ def _s3(credentials: Credentials) -> Storage:
     return S3Storage(credentials)
 
 
-SCHEMES: dict[str, Callable[[Credentials], Storage]] = {"file": _file, "s3": _s3}
+def _gs(credentials: Credentials) -> Storage:
+    from falconeri.storage.gcs import GcsStorage
+
+    return GcsStorage(credentials)
+
+
+SCHEMES: dict[str, Callable[[Credentials], Storage]] = {"file": _file, "gs": _gs, "s3": _s3}
 """What opens the stores of each scheme: a new kind of store is a module and a line here."""

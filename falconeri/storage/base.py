@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Protocol, final
 
 _PREFIXES = ("AWS_", "GOOGLE_")
-_KEY_PAIR = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_OTHERS = ("SERVICE_ACCOUNT", "STORAGE_EMULATOR_HOST")
+
+_IDENTITIES = (
+    ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"),
+    (
+        *("GOOGLE_SERVICE_ACCOUNT_KEY", "GOOGLE_SERVICE_ACCOUNT", "SERVICE_ACCOUNT"),
+        *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SKIP_SIGNATURE"),
+    ),
+)
+"""Settings that say together who we are: of two sources they are never mixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +42,8 @@ class Entry:
 class Stored:
     """What a store now holds.
 
-    `checksum` says its own kind: `sha256:<hex>` of the content, or `etag:<text>`, which is
-    the store's and equal for equal content sent in the same way.
+    `checksum` says its own kind: `sha256:<hex>` or `crc32c:<hex>` of the content, or `etag:<text>`,
+    which is the store's and equal for equal content sent in the same way.
     """
 
     size_bytes: int
@@ -43,7 +52,7 @@ class Stored:
 
 @final
 class Credentials:
-    """The `AWS_*` and `GOOGLE_*` settings for one access; hashable, and never shown.
+    """The settings of stores (`AWS_*`, `GOOGLE_*` and two more) for one access; never shown.
 
     Args:
         values: Other names and empty values are dropped.
@@ -54,7 +63,9 @@ class Credentials:
 
     def __init__(self, values: Mapping[str, str], *, origin: str = "the environment") -> None:
         self._values = {
-            name: value for name, value in values.items() if name.startswith(_PREFIXES) and value
+            name: value
+            for name, value in values.items()
+            if value and (name.startswith(_PREFIXES) or name in _OTHERS)
         }
         self.origin = origin
 
@@ -69,13 +80,14 @@ class Credentials:
     ) -> Credentials:
         """Take the keys of a cluster's secret, and what they leave open from `base`.
 
-        A key pair is taken whole: no session token of `base` is mixed with it.
+        Who we are is taken whole: no session token of `base` is mixed with a key of the secret.
         """
         own = cls(keys, origin=f"the secret {name!r}")
         inherited = base.settings() if base else {}
-        if any(own.get(part) for part in _KEY_PAIR):
-            for part in (*_KEY_PAIR, "AWS_SESSION_TOKEN"):
-                inherited.pop(part, None)
+        for identity in _IDENTITIES:
+            if own.get(*identity):
+                for part in identity:
+                    inherited.pop(part, None)
         return cls({**inherited, **own.settings()}, origin=own.origin)
 
     def settings(self) -> dict[str, str]:
@@ -111,22 +123,32 @@ class Storage(Protocol):
     A listing's errors are raised while it is read.
 
     Raises:
-        ObjectNotFound: No such bucket, directory or object.
+        ObjectNotFound: No such bucket, directory or object. Listing a directory that isn't there,
+            though the bucket is, raises `DirectoryNotFound`, whose detail is its URI.
         StorageDenied: The store refuses these credentials, or there are none.
         StorageError: Anything else that the store did, or that it can't be reached.
         InvalidInput: A URI that names nothing, or a key that can't become a local path.
     """
 
-    def list_entries(self, uri: str) -> Iterator[Entry]:
-        """List the files and directories directly below `uri`, a directory (its `/` may lack)."""
+    def list_entries(self, uri: str, *, beginning: str = "") -> Iterator[Entry]:
+        """List the files and directories directly below `uri`, a directory (its `/` may lack).
+
+        Args:
+            beginning: Only those whose names begin so, and the store is asked for no others; where
+                nothing does it may be no error that the directory isn't there. Without a `/`.
+        """
         ...
 
-    def list_files(self, uri: str) -> Iterator[Entry]:
-        """List the files below `uri` at any depth."""
+    def list_files(self, uri: str, *, beginning: str = "") -> Iterator[Entry]:
+        """List the files below `uri` at any depth.
+
+        Args:
+            beginning: Only what lies in entries of `uri` whose names begin so, as above.
+        """
         ...
 
-    def exists(self, uri: str) -> bool:
-        """Return whether there is such a file or, with a `/` at the end, such a directory."""
+    def stat(self, uri: str) -> Stored:
+        """Say what a file is: the checksum is what `upload` has said (`file`: by reading it)."""
         ...
 
     def download(self, uri: str, path: Path) -> int:

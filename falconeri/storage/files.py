@@ -17,6 +17,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from falconeri.errors import (
+    DirectoryNotFound,
     InvalidInput,
     ObjectNotFound,
     StorageDenied,
@@ -43,15 +44,16 @@ _Identity = tuple[int, int]
 class FileStorage:
     """See `falconeri.storage.base.Storage`. Half-written files (`atomic.PARTIAL`) aren't listed."""
 
-    def list_entries(self, uri: str) -> Iterator[Entry]:
+    def list_entries(self, uri: str, *, beginning: str = "") -> Iterator[Entry]:
         """List one directory."""
-        yield from _directory(as_directory(uri))
+        yield from _directory(as_directory(uri), beginning)
 
-    def list_files(self, uri: str) -> Iterator[Entry]:
+    def list_files(self, uri: str, *, beginning: str = "") -> Iterator[Entry]:
         """List all files below a directory."""
         top = as_directory(uri)
+        entries = _directory(top, beginning)
         # One level of the walk each: what is left of a directory, and which directory it is.
-        levels: list[tuple[Iterator[Entry], _Identity]] = [(_directory(top), _identity(top))]
+        levels: list[tuple[Iterator[Entry], _Identity]] = [(entries, _identity(top))]
         while levels:
             entry = next(levels[-1][0], None)
             if entry is None:
@@ -64,11 +66,14 @@ class FileStorage:
                     raise StorageError("a link to a directory above it", detail=entry.uri)
                 levels.append((_directory(entry.uri), identity))
 
-    def exists(self, uri: str) -> bool:
-        """Ask the file system; a file isn't a directory."""
-        path = _path(parse(uri))
+    def stat(self, uri: str) -> Stored:
+        """Read the whole file, for its checksum."""
+        path = _path(parse_file(uri))
         with _errors(uri):
-            return path.is_dir() if uri.endswith("/") else path.is_file()
+            _require_regular(uri, path.stat())
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256")
+                return Stored(file.tell(), f"sha256:{digest.hexdigest()}")
 
     def download(self, uri: str, path: Path) -> int:
         """Copy: the program may change its inputs, so they are never links to the originals."""
@@ -94,11 +99,15 @@ class FileStorage:
             path.unlink()
 
 
-def _directory(uri: str) -> Iterator[Entry]:
+def _directory(uri: str, beginning: str = "") -> Iterator[Entry]:
     """Yield the entries of one directory in the order that their full keys have."""
     path = _path(parse(uri))
     with _errors(uri), os.scandir(path) as found:
-        entries = [_entry(uri, child) for child in found if not PARTIAL.fullmatch(child.name)]
+        entries = [
+            _entry(uri, child)
+            for child in found
+            if child.name.startswith(beginning) and not PARTIAL.fullmatch(child.name)
+        ]
     yield from sorted(entries, key=lambda entry: entry.uri)  # by code points is by UTF-8 bytes
 
 
@@ -173,12 +182,13 @@ def _require_regular(uri: str, status: os.stat_result) -> None:
 @contextmanager
 def _errors(uri: str) -> Generator[None]:
     """Turn what the file system says about a stored file into an error that names its URI."""
+    not_found = DirectoryNotFound if uri.endswith("/") else ObjectNotFound
     try:
         yield
     except FileNotFoundError as ex:
-        raise ObjectNotFound("no such file or directory", detail=uri) from ex
+        raise not_found("no such file or directory", detail=uri) from ex
     except NotADirectoryError as ex:
-        raise ObjectNotFound("not a directory", detail=uri) from ex
+        raise not_found("not a directory", detail=uri) from ex
     except PermissionError as ex:
         hint = f"may user {os.geteuid()} do this with it and the directories above it?"
         raise StorageDenied(detail=uri, hint=hint) from ex

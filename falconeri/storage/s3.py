@@ -6,29 +6,28 @@ Credentials and endpoint are what other programs understand by the `AWS_*` varia
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from s3transfer.manager import TransferConfig, TransferManager
-
-from falconeri.errors import ObjectNotFound, TransferFailed
-from falconeri.storage.atomic import local_errors, replacing, unchanging
+from falconeri.errors import DirectoryNotFound, ObjectNotFound
+from falconeri.storage.atomic import unchanging
 from falconeri.storage.base import Credentials, Entry, Stored
-from falconeri.storage.s3_client import PART_THREADS, client_for
-from falconeri.storage.s3_errors import DAMAGED, s3_errors
+from falconeri.storage.contents import Answer, fetch
+from falconeri.storage.parts import Part
+from falconeri.storage.s3_client import client_for
+from falconeri.storage.s3_errors import name_of, s3_errors
+from falconeri.storage.s3_uploads import Target, abort_abandoned, expected_of, put, put_parts
 from falconeri.storage.trees import download_tree
 from falconeri.storage.uri import Location, as_directory, parse, parse_file
 
 if TYPE_CHECKING:
-    from types_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
+    from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import GetObjectRequestTypeDef, ListObjectsV2OutputTypeDef
 
 _MB = 1 << 20
-_CHUNK_BYTES = _MB
-_TRIES = 5
-"""How often a content is fetched that is damaged on its way."""
 
 
 class S3Storage:
@@ -46,42 +45,29 @@ class S3Storage:
         self._credentials = credentials
         self._client = client_for(credentials)
         self._page_size = page_size
-        self._parts = TransferConfig(
-            multipart_threshold=2 * part_bytes,
-            multipart_chunksize=part_bytes,
-            max_request_concurrency=PART_THREADS,
-            num_download_attempts=_TRIES,
-        )
+        self._part_bytes = part_bytes
 
-    def list_entries(self, uri: str) -> Iterator[Entry]:
+    def list_entries(self, uri: str, *, beginning: str = "") -> Iterator[Entry]:
         """List what is below a prefix up to the next `/`."""
         place = parse(as_directory(uri))
-        for page in self._pages(place, delimiter="/"):
+        for page in self._pages(place, beginning, delimiter="/"):
             directories = (prefix.get("Prefix", "") for prefix in page.get("CommonPrefixes", []))
             entries = [Entry(_uri(place, key), 0) for key in directories]
             entries += _files(place, page)
             yield from sorted(entries, key=lambda entry: entry.uri)
 
-    def list_files(self, uri: str) -> Iterator[Entry]:
+    def list_files(self, uri: str, *, beginning: str = "") -> Iterator[Entry]:
         """List the objects below a prefix."""
         place = parse(as_directory(uri))
-        for page in self._pages(place, delimiter=""):
+        for page in self._pages(place, beginning, delimiter=""):
             yield from _files(place, page)
 
-    def exists(self, uri: str) -> bool:
-        """Ask for the object's head, or for one key of the directory."""
-        place = parse(uri)
-        try:
-            with s3_errors(uri, self._credentials):
-                if not place.key or place.key.endswith("/"):
-                    found = self._client.list_objects_v2(
-                        Bucket=place.bucket, Prefix=place.key, MaxKeys=1
-                    )
-                    return found["KeyCount"] > 0 or not place.key
-                self._client.head_object(Bucket=place.bucket, Key=place.key)
-        except ObjectNotFound:
-            return False
-        return True
+    def stat(self, uri: str) -> Stored:
+        """Ask for the object's head."""
+        place = parse_file(uri)
+        with s3_errors(uri, self._credentials):
+            head = self._client.head_object(Bucket=place.bucket, Key=place.key)
+        return Stored(head["ContentLength"], _checksum(head["ETag"]))
 
     def download(self, uri: str, path: Path) -> int:
         """Fetch an object, or all below a prefix."""
@@ -91,31 +77,34 @@ class S3Storage:
 
     def upload(self, path: Path, uri: str) -> Stored:
         """Put a file, in parts if it is big; botocore adds checksums for the way."""
-        place = parse_file(uri)
+        target = Target(self._client, self._credentials, parse_file(uri))
         with unchanging(path) as size_bytes, s3_errors(uri, self._credentials):
-            if size_bytes < self._parts.multipart_threshold:
-                etag = self._put(path, place)
+            if size_bytes < 2 * self._part_bytes:
+                etag = put(target, path, size_bytes)
             else:
-                etag = self._put_parts(path, place, size_bytes)
-        return Stored(size_bytes, "etag:" + etag.strip('"'))
+                etag = put_parts(target, path, size_bytes, self._part_bytes)
+        return Stored(size_bytes, _checksum(etag))
 
     def delete(self, uri: str) -> None:
-        """Delete an object."""
+        """Delete an object, also what a killed upload has left of its parts."""
         place = parse_file(uri)
         try:
             with s3_errors(uri, self._credentials):
+                abort_abandoned(Target(self._client, self._credentials, place))
                 self._client.delete_object(Bucket=place.bucket, Key=place.key)
         except ObjectNotFound:
             return  # S3 itself is silent about a missing key; this was the bucket
 
-    def _pages(self, place: Location, *, delimiter: str) -> Iterator[ListObjectsV2OutputTypeDef]:
-        """Yield pages of a listing, of which at least one is not empty, except at the root."""
+    def _pages(
+        self, place: Location, beginning: str, *, delimiter: str
+    ) -> Iterator[ListObjectsV2OutputTypeDef]:
+        """Yield pages of a listing; that of a whole directory, but the root, is not empty."""
         uri = _uri(place, place.key)
         empty = True
         pages = iter(
             self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=place.bucket,
-                Prefix=place.key,
+                Prefix=place.key + beginning,
                 Delimiter=delimiter,
                 PaginationConfig={"PageSize": self._page_size},
             )
@@ -127,50 +116,42 @@ class S3Storage:
                 break
             empty = empty and not page.get("Contents") and not page.get("CommonPrefixes")
             yield page
-        if empty and place.key:
-            raise ObjectNotFound(detail=uri, hint="no key begins with this")
+        if empty and place.key and not beginning:
+            raise DirectoryNotFound(detail=uri, hint="no key begins with this")
 
     def _fetch(self, uri: str, path: Path) -> int:
-        place = parse_file(uri)
-        failures = 0
-        with local_errors(path), replacing(path) as temporary, s3_errors(uri, self._credentials):
-            while True:
-                try:
-                    return self._get(place, temporary)
-                except DAMAGED:
-                    failures += 1
-                    if failures == _TRIES:
-                        raise
+        source = _Object(self._client, self._credentials, uri, parse_file(uri))
+        return fetch(source, path, part_bytes=self._part_bytes)
 
-    def _get(self, place: Location, path: Path) -> int:
-        """Fetch in one request, or in parts if the answer turns out to be big."""
-        answer = self._client.get_object(Bucket=place.bucket, Key=place.key)
-        size_bytes = answer["ContentLength"]
-        # Not `with body`: that gives the stream beneath, which checks neither length nor checksum.
-        with closing(answer["Body"]) as body:
-            if size_bytes < self._parts.multipart_threshold:
-                with path.open("wb") as file:
-                    shutil.copyfileobj(body, file, _CHUNK_BYTES)
-                    return file.tell()
-        with TransferManager(self._client, self._parts) as manager:
-            future = manager.download(place.bucket, place.key, str(path))
-            future.result()
-        return path.stat().st_size
 
-    def _put(self, path: Path, place: Location) -> str:
-        with local_errors(path):
-            file = path.open("rb")
-        with file:
-            return self._client.put_object(Bucket=place.bucket, Key=place.key, Body=file)["ETag"]
+@dataclass(frozen=True)
+class _Object:
+    """A `falconeri.storage.contents.Source`."""
 
-    def _put_parts(self, path: Path, place: Location, size_bytes: int) -> str:
-        with TransferManager(self._client, self._parts) as manager:
-            manager.upload(str(path), place.bucket, place.key).result()
-        stored = self._client.head_object(Bucket=place.bucket, Key=place.key)
-        if stored["ContentLength"] != size_bytes:
-            problem = f"{_uri(place, place.key)}: {stored['ContentLength']} of {size_bytes} bytes"
-            raise TransferFailed("not everything was stored", detail=problem)
-        return stored["ETag"]
+    client: S3Client
+    credentials: Credentials
+    uri: str
+    place: Location
+
+    @property
+    def name(self) -> str:
+        return name_of(self.uri, self.credentials)
+
+    @contextmanager
+    def open(self, part: Part | None = None, version: str | None = None) -> Generator[Answer]:
+        """Ask for the object; the version is its ETag."""
+        asked: GetObjectRequestTypeDef = {"Bucket": self.place.bucket, "Key": self.place.key}
+        if part is not None:
+            asked["Range"] = f"bytes={part.offset}-{part.last}"
+        if version is not None:
+            asked["IfMatch"] = version
+        with s3_errors(self.uri, self.credentials):
+            answer = self.client.get_object(**asked)
+            # Not `with body`: that gives the stream beneath, which doesn't check the length.
+            with closing(answer["Body"]) as body:
+                yield Answer(
+                    answer["ContentLength"], expected_of(answer), answer["ETag"], body.read
+                )
 
 
 def _files(place: Location, page: ListObjectsV2OutputTypeDef) -> list[Entry]:
@@ -184,3 +165,7 @@ def _files(place: Location, page: ListObjectsV2OutputTypeDef) -> list[Entry]:
 
 def _uri(place: Location, key: str) -> str:
     return f"{place.scheme}://{place.bucket}/{key}"
+
+
+def _checksum(etag: str) -> str:
+    return "etag:" + etag.strip('"')

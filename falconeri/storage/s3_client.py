@@ -16,13 +16,10 @@ from botocore.exceptions import BotoCoreError
 
 from falconeri.errors import StorageError
 from falconeri.storage.base import Credentials
-from falconeri.storage.trees import THREADS
+from falconeri.storage.pool import CONNECTIONS
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
-
-PART_THREADS = 4
-"""Parts of one big file that are moved at the same time."""
 
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 60
@@ -44,10 +41,11 @@ def client_for(credentials: Credentials) -> S3Client:
     """
     try:
         # A session of its own: the making of clients from a shared one is not safe with threads.
-        session = boto3.session.Session()
+        session = boto3.session.Session(profile_name=credentials.get("AWS_PROFILE"))
+        region = credentials.get("AWS_REGION", "AWS_DEFAULT_REGION") or session.region_name
         return session.client(  # pyright: ignore[reportUnknownMemberType]  (stubs of S3 only)
             "s3",
-            region_name=credentials.get("AWS_REGION", "AWS_DEFAULT_REGION") or "us-east-1",
+            region_name=region or "us-east-1",
             endpoint_url=endpoint_of(credentials),
             aws_access_key_id=credentials.get("AWS_ACCESS_KEY_ID"),
             aws_secret_access_key=credentials.get("AWS_SECRET_ACCESS_KEY"),
@@ -63,9 +61,12 @@ def _config(credentials: Credentials) -> Config:
     options: dict[str, Any] = {}
     if credentials.enabled("AWS_SKIP_SIGNATURE"):
         options["signature_version"] = UNSIGNED
+    for option in ("request_checksum_calculation", "response_checksum_validation"):
+        if wanted := credentials.get(f"AWS_{option.upper()}"):
+            options[option] = wanted.lower()
     return Config(
         s3={"addressing_style": _addressing_style(credentials)},
-        max_pool_connections=THREADS * PART_THREADS,
+        max_pool_connections=CONNECTIONS,
         connect_timeout=_CONNECT_TIMEOUT_S,
         read_timeout=_READ_TIMEOUT_S,
         retries={"mode": "standard", "total_max_attempts": int(attempts)},

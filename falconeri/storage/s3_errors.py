@@ -24,7 +24,6 @@ from botocore.exceptions import (
 from botocore.exceptions import (
     ConnectionError as UnreachableError,
 )
-from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError, S3ValidationError
 
 from falconeri.errors import (
     InvalidInput,
@@ -34,13 +33,16 @@ from falconeri.errors import (
     TransferFailed,
 )
 from falconeri.storage.base import Credentials
+from falconeri.storage.contents import Damaged
 from falconeri.storage.s3_client import endpoint_of
 
-DAMAGED = (FlexibleChecksumError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
+_BROKE_OFF = (
+    FlexibleChecksumError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
 """What botocore raises when a content breaks off on its way, or fails its checksum."""
-
-_GAVE_UP = (RetriesExceededError, S3DownloadFailedError, S3ValidationError)
-"""What s3transfer raises of its own about a download in parts."""
 
 _MISSING = {
     "NoSuchBucket": "no such bucket",
@@ -72,11 +74,18 @@ _ELSEWHERE = {
 
 _CHANGED = {"412", "PreconditionFailed"}
 
+_NOT_AS_SENT = {"BadDigest", "IncompleteBody", "InvalidDigest", "XAmzContentSHA256Mismatch"}
+
+
+def name_of(uri: str, credentials: Credentials) -> str:
+    """Say what was looked for, and where."""
+    return f"{uri} at {endpoint_of(credentials) or 'Amazon S3'}"
+
 
 @contextmanager
 def s3_errors(uri: str, credentials: Credentials) -> Generator[None]:
     """Turn what fails inside into an error that names `uri` and where it was looked for."""
-    place = f"{uri} at {endpoint_of(credentials) or 'Amazon S3'}"
+    place = name_of(uri, credentials)
     origin = credentials.origin
     try:
         yield
@@ -90,7 +99,9 @@ def s3_errors(uri: str, credentials: Credentials) -> Generator[None]:
     except UnreachableError as ex:
         hint = f"check AWS_ENDPOINT_URL in {origin}, and the network"
         raise StorageError("S3 can't be reached", detail=f"{place}: {ex}", hint=hint) from ex
-    except (*DAMAGED, *_GAVE_UP, HTTPClientError) as ex:
+    except _BROKE_OFF as ex:
+        raise Damaged("the transfer broke off", detail=f"{place}: {ex}") from ex
+    except HTTPClientError as ex:
         raise TransferFailed(detail=f"{place}: {ex}") from ex
     except BotoCoreError as ex:
         raise StorageError(detail=f"{place}: {ex}") from ex
@@ -110,4 +121,6 @@ def _refused(error: ClientError, place: str, origin: str) -> StorageError:
         return StorageError("the bucket is in another region", detail=detail, hint=hint)
     if code in _CHANGED:
         return TransferFailed("the object changed while it was read", detail=place)
+    if code in _NOT_AS_SENT:
+        return Damaged("the content was changed on its way", detail=detail)
     return StorageError(detail=detail)

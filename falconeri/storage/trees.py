@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from functools import partial
 from pathlib import Path
 
 from falconeri.errors import TransferFailed
 from falconeri.storage.atomic import local_errors
 from falconeri.storage.base import Entry
+from falconeri.storage.pool import FILES
 from falconeri.storage.uri import relative_path
 
-THREADS = 8
-"""Files of one tree that are fetched at the same time."""
-
-_QUEUED = 4 * THREADS
+AHEAD = 10_000
+"""Files that are listed before they can be fetched: the sooner it is known that they don't fit."""
 
 
 def download_tree(
@@ -23,29 +23,31 @@ def download_tree(
     """Fetch all files to their places below `directory`; the first error stops the rest.
 
     Args:
-        files: As listed below `base`; read only as fast as the files are fetched.
+        files: As listed below `base`; `AHEAD` of them are read before they are fetched.
         fetch: Gets one URI to a path and returns the number of bytes.
 
     Returns:
         The number of bytes of all.
+
+    Raises:
+        TransferFailed: There is no room for all of them; or a file changed, or can't be written.
     """
     with local_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
-    total = 0
-    pending: set[Future[int]] = set()
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="download") as pool:
-        try:
-            for entry in files:
-                target = directory / relative_path(entry.uri, base)
-                pending.add(pool.submit(_fetch, entry, target, fetch))
-                if len(pending) >= _QUEUED:
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    total += sum(future.result() for future in done)
-            total += sum(future.result() for future in as_completed(pending))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return total
+        free_bytes = shutil.disk_usage(directory).free
+
+    def fetches() -> Iterator[Callable[[], int]]:
+        listed_bytes = 0
+        for entry in files:
+            listed_bytes += entry.size_bytes
+            if listed_bytes > free_bytes:
+                problem = f"{base} has {listed_bytes:,} bytes or more, {directory} has room for"
+                raise TransferFailed(
+                    "not enough room on the disk", detail=f"{problem} {free_bytes:,}"
+                )
+            yield partial(_fetch, entry, directory / relative_path(entry.uri, base), fetch)
+
+    return sum(FILES.run_all(fetches(), ahead=AHEAD))
 
 
 def _fetch(entry: Entry, target: Path, fetch: Callable[[str, Path], int]) -> int:

@@ -1,4 +1,4 @@
-"""An S3 server whose answers break off: what a network does, and no mock shows."""
+"""A server of S3 and of Google whose answers break off: what a network does, and no mock shows."""
 
 from __future__ import annotations
 
@@ -8,34 +8,51 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Lock, Thread
 from zlib import crc32
 
 from falconeri.storage import Credentials
+from falconeri.storage.checksums import CRC32C
 
 CONTENT = b"0123456789" * 1000
 HALF = CONTENT[: len(CONTENT) // 2]
 CHANGED = CONTENT.replace(b"9", b"8", 1)
 
-_CRC32 = b64encode(crc32(CONTENT).to_bytes(4, "big")).decode()
+
+def _base64(crc: int) -> str:
+    return b64encode(crc.to_bytes(4, "big")).decode()
+
+
+CHECKSUMS = {
+    "x-amz-checksum-crc32": _base64(crc32(CONTENT)),
+    "x-goog-hash": f"crc32c={_base64(CRC32C.update(0, CONTENT))},md5=AAAA",
+}
 
 
 class BreakingServer(ThreadingHTTPServer):
-    """Answers each GET with CONTENT, but the first `broken` times with `instead`."""
+    """Answers each GET with CONTENT, but the first `broken` times with `instead`.
 
-    def __init__(self, broken: int, instead: bytes) -> None:
+    Args:
+        headers: Of each answer, also to a range, as Amazon's and Google's are not.
+    """
+
+    def __init__(self, broken: int, instead: bytes, headers: dict[str, str]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.broken = broken
         self.instead = instead
-        self.requests = 0
+        self.headers = headers
+        self.requests: list[str] = []
+        self.lock = Lock()
 
     @property
     def credentials(self) -> Credentials:
+        url = f"http://127.0.0.1:{self.server_port}"
         return Credentials(
             {
                 "AWS_ACCESS_KEY_ID": "AKIATEST",
                 "AWS_SECRET_ACCESS_KEY": "a secret nobody may see",
-                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.server_port}",
+                "AWS_ENDPOINT_URL": url,
+                "STORAGE_EMULATOR_HOST": url,
             }
         )
 
@@ -44,8 +61,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: BreakingServer  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_GET(self) -> None:
-        self.server.requests += 1
-        content = self.server.instead if self.server.requests <= self.server.broken else CONTENT
+        with self.server.lock:
+            self.server.requests.append(self.headers["Range"] or "all")
+            broken = len(self.server.requests) <= self.server.broken
+        content = self.server.instead if broken else CONTENT
         if wanted := re.fullmatch("bytes=([0-9]+)-([0-9]*)", self.headers["Range"] or ""):
             part = slice(int(wanted[1]), int(wanted[2] or len(CONTENT)) + 1)
             self._head(206, len(CONTENT[part]))
@@ -55,15 +74,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
         self.close_connection = True
 
-    def do_HEAD(self) -> None:
-        self._head(200, len(CONTENT))
-
     def _head(self, status: int, size_bytes: int) -> None:
         self.send_response(status)
-        self.send_header("Content-Length", str(size_bytes))
-        self.send_header("ETag", '"e"')
-        if status == HTTPStatus.OK:
-            self.send_header("x-amz-checksum-crc32", _CRC32)
+        headers = {
+            "Content-Length": str(size_bytes),
+            "ETag": '"e"',
+            "X-Goog-Generation": "1",
+            **(CHECKSUMS if status == HTTPStatus.OK else {}),
+            **self.server.headers,
+        }
+        for name, value in headers.items():
+            if value:
+                self.send_header(name, value)
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
@@ -71,8 +93,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def breaking_server(*, broken: int, instead: bytes) -> Generator[BreakingServer]:
-    with BreakingServer(broken, instead) as server:
+def breaking_server(
+    *, broken: int, instead: bytes, headers: dict[str, str] | None = None
+) -> Generator[BreakingServer]:
+    with BreakingServer(broken, instead, headers or {}) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from falconeri.storage import Storage
+from falconeri.storage import Credentials, Storage
 from falconeri.storage.files import FileStorage
+from falconeri.storage.gcs import GcsStorage
+from falconeri.storage.gcs_client import GcsClient
+from falconeri.storage.gcs_client import client_for as gcs_client_for
 from falconeri.storage.s3 import S3Storage
+from falconeri.storage.s3_client import client_for as s3_client_for
+from falconeri.storage.uri import as_directory, parse
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -21,6 +28,18 @@ PAGE_SIZE = 3
 
 MOTO_DEFECTS = "\n"
 """Moto finds no route for a key with a line feed."""
+
+REAL = {
+    f"real-{scheme}": uri
+    for scheme, name in (("s3", "FALCONERI_TEST_S3_URI"), ("gs", "FALCONERI_TEST_GCS_URI"))
+    if (uri := os.environ.get(name))
+}
+"""Directories of real buckets, which the environment has credentials for."""
+
+OF_THIS_MACHINE = Credentials.from_environment()
+
+NOT_IN_REAL_NAMES = "\n\r"
+"""Google allows neither in a key."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +67,10 @@ def file_place(directory: Path) -> Place:
     )
 
 
-def s3_place(client: S3Client, bucket: str, storage: S3Storage) -> Place:
+def s3_place(client: S3Client, bucket: str, prefix: str, storage: Storage) -> Place:
     """Everything lies below a prefix, with neighbours that no test must see."""
-    client.create_bucket(Bucket=bucket)
-    prefix = "in put/"
-    client.put_object(Bucket=bucket, Key=prefix)
-    client.put_object(Bucket=bucket, Key="in put-neighbour", Body=b"not ours")
-    client.put_object(Bucket=bucket, Key="in put", Body=b"not ours")
+    for key in neighbours(prefix):
+        client.put_object(Bucket=bucket, Key=key, Body=b"not ours")
     return Place(
         storage,
         f"s3://{bucket}/{prefix}",
@@ -62,3 +78,36 @@ def s3_place(client: S3Client, bucket: str, storage: S3Storage) -> Place:
         lambda key: client.get_object(Bucket=bucket, Key=prefix + key)["Body"].read(),
         not_in_names=MOTO_DEFECTS,
     )
+
+
+def gcs_place(client: GcsClient, bucket: str, prefix: str, storage: Storage) -> Place:
+    """Everything lies below a prefix, with neighbours that no test must see."""
+
+    def put(key: str, content: bytes) -> None:
+        client.storage.bucket(bucket).blob(key).upload_from_string(content)
+
+    for key in neighbours(prefix):
+        put(key, b"not ours")
+    return Place(
+        storage,
+        f"gs://{bucket}/{prefix}",
+        lambda key, content: put(prefix + key, content),
+        lambda key: client.storage.bucket(bucket).blob(prefix + key).download_as_bytes(),
+        not_in_names=NOT_IN_REAL_NAMES,
+    )
+
+
+def real_place(name: str) -> Place:
+    """A directory of its own in a real bucket; what a test leaves there stays."""
+    uri = f"{as_directory(REAL[name])}falconeri-test-{uuid4().hex}/in put/"
+    place = parse(uri)
+    if place.scheme == "s3":
+        s3 = S3Storage(OF_THIS_MACHINE, page_size=PAGE_SIZE, part_bytes=PART_BYTES)
+        return s3_place(s3_client_for(OF_THIS_MACHINE), place.bucket, place.key, s3)
+    gcs = GcsStorage(OF_THIS_MACHINE, page_size=PAGE_SIZE, part_bytes=PART_BYTES)
+    return gcs_place(gcs_client_for(OF_THIS_MACHINE), place.bucket, place.key, gcs)
+
+
+def neighbours(prefix: str) -> list[str]:
+    """Keys that begin like a prefix, without what is below it; and its directory marker."""
+    return [prefix, prefix.removesuffix("/"), prefix.removesuffix("/") + "-neighbour"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from falconeri.errors import InvalidInput, ObjectNotFound, TransferFailed
+from falconeri.errors import DirectoryNotFound, InvalidInput, ObjectNotFound, TransferFailed
 from falconeri.storage import Entry
+from falconeri.storage.checksums import CRC32C
 from falconeri.storage.uri import join, relative_path
 from tests.storage.places import PAGE_SIZE, PART_BYTES, Place
 
@@ -37,7 +38,18 @@ ODD_NAMES = [
     "line\nfeed\ttab.txt",
     "\U0001f600.txt",
     " leading and trailing ",
+    "a%2Fb",
+    "100%+#~[x]*{y}&=;:@\\?.txt",
+    "e\u0301/\u00e9/e\u0301",
+    "..a",
+    "/".join(["k" * 195] * 5),
 ]
+
+CHECKSUMS: dict[str, Callable[[bytes], str]] = {
+    "crc32c": lambda content: f"{CRC32C.update(0, content):08x}",
+    "etag": lambda content: hashlib.md5(content, usedforsecurity=False).hexdigest(),
+    "sha256": lambda content: hashlib.sha256(content).hexdigest(),
+}
 
 
 def names(entries: Iterable[Entry]) -> list[str]:
@@ -97,6 +109,21 @@ def test_listing_repairs_a_missing_slash_and_sees_no_neighbours(place: Place) ->
         assert names(listing(place.base + "dir")) == [place.base + "dir/x"]
 
 
+def test_a_listing_may_be_of_what_begins_alike(place: Place) -> None:
+    for key in ("dir/a", "dir/b", "dir/bc/d", "dir/bc/e", "dir/b%", "dir/c", "b"):
+        place.put(key, b"")
+    directory = place.base + "dir"
+
+    assert names(place.storage.list_entries(directory, beginning="b")) == [
+        f"{directory}/{name}" for name in ("b", "b%", "bc/")
+    ]
+    assert names(place.storage.list_files(directory, beginning="bc")) == [
+        f"{directory}/{name}" for name in ("bc/d", "bc/e")
+    ]
+    for listing in (place.storage.list_entries, place.storage.list_files):
+        assert names(listing(directory, beginning="x")) == []
+
+
 def test_an_empty_file_is_listed_and_fetched(place: Place, tmp_path: Path) -> None:
     place.put("nothing", b"")
 
@@ -117,9 +144,9 @@ def test_a_directory_that_is_not_there_is_named(place: Place, tmp_path: Path) ->
     missing = place.base + "her/"
 
     for listing in (place.storage.list_entries, place.storage.list_files):
-        with pytest.raises(ObjectNotFound) as caught:
+        with pytest.raises(DirectoryNotFound) as caught:
             list(listing(missing))
-        assert missing in caught.value.detail
+        assert caught.value.detail == missing
     with pytest.raises(ObjectNotFound):
         place.storage.download(missing, tmp_path / "got")
 
@@ -204,7 +231,7 @@ def test_an_upload_says_what_is_stored(place: Place, tmp_path: Path) -> None:
     assert place.read("deep/er/x") == b"content"
     assert stored.size_bytes == 7
     kind, _, value = stored.checksum.partition(":")
-    assert value == {"etag": hashlib.md5, "sha256": hashlib.sha256}[kind](b"content").hexdigest()
+    assert value == CHECKSUMS[kind](b"content")
     assert other.checksum != stored.checksum
     assert names(place.storage.list_files(place.base)) == [
         place.base + "deep/er/x",
@@ -244,7 +271,7 @@ def test_what_is_no_regular_file_is_not_uploaded(place: Place, tmp_path: Path) -
         with pytest.raises(TransferFailed) as caught:
             place.storage.upload(path, place.base + "x")
         assert str(path) in caught.value.detail
-    assert not place.storage.exists(place.base + "x")
+    assert list(place.storage.list_files(place.base)) == []
 
 
 def test_a_directory_is_no_place_for_a_file(place: Place, tmp_path: Path) -> None:
@@ -252,6 +279,8 @@ def test_a_directory_is_no_place_for_a_file(place: Place, tmp_path: Path) -> Non
         place.storage.upload(some_file(tmp_path, b""), place.base)
     with pytest.raises(InvalidInput):
         place.storage.delete(place.base)
+    with pytest.raises(InvalidInput):
+        place.storage.stat(place.base)
 
 
 # --- Both, with any name ----------------------------------------------------------------
@@ -263,11 +292,11 @@ def test_odd_names_mean_exactly_themselves(place: Place, tmp_path: Path, name: s
         pytest.skip("a known defect of the server")
     uri = join(place.base, name)
 
-    place.storage.upload(some_file(tmp_path, name.encode()), uri)
+    stored = place.storage.upload(some_file(tmp_path, name.encode()), uri)
 
     assert place.read(name) == name.encode()
     assert names(place.storage.list_files(place.base)) == [uri]
-    assert place.storage.exists(uri)
+    assert place.storage.stat(uri) == stored
     entries = list(place.storage.list_entries(place.base))
     assert [relative_path(entry.uri, place.base) for entry in entries] == [
         f"{name.partition('/')[0]}/" if "/" in name else name
@@ -320,13 +349,17 @@ def test_a_deleted_file_is_gone_and_may_be_deleted_again(place: Place) -> None:
     assert names(place.storage.list_files(place.base)) == [place.base + "xy"]
 
 
-def test_existence_tells_files_from_directories(place: Place) -> None:
-    place.put("dir/x", b"")
-    exists = place.storage.exists
+def test_what_is_stored_can_be_asked_for(place: Place, tmp_path: Path) -> None:
+    stored = place.storage.upload(some_file(tmp_path, b"content"), place.base + "dir/x")
 
-    assert exists(place.base + "dir/x")
-    assert exists(place.base + "dir/")
-    assert not exists(place.base + "dir")
-    assert not exists(place.base + "di/")
-    assert not exists(place.base + "dir/x/")
-    assert not exists(place.base + "dir/y")
+    assert place.storage.stat(place.base + "dir/x") == stored
+
+
+@pytest.mark.parametrize("missing", ["dir", "di", "dir/x/y", "dir/y"])
+def test_a_file_that_is_not_there_is_named_to_who_asks(place: Place, missing: str) -> None:
+    place.put("dir/x", b"")
+
+    with pytest.raises(ObjectNotFound) as caught:
+        place.storage.stat(place.base + missing)
+
+    assert place.base + missing in caught.value.detail
