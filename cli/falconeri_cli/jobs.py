@@ -63,7 +63,7 @@ def wait_for_end(client: JobsClient, job: Job, *, as_json: bool) -> None:
         typer.echo(f"falconeri: no longer waiting; {job.job_name} goes on", err=True)
         raise
     if as_json:
-        print_json(msgspec.convert(last, Progress, from_attributes=True))
+        print_json(codec.convert(last, Progress))
     else:
         typer.echo(str(last.status))
     if last.status is not JobStatus.DONE:
@@ -100,13 +100,13 @@ def leave_unless_done(progress: Progress) -> None:
 
 def print_json(value: msgspec.Struct) -> None:
     """Print one of our types as JSON that people can read, too."""
-    typer.echo(msgspec.json.format(codec.encode(value), indent=2).decode())
+    typer.echo(codec.text(value, indent=2))
 
 
 def print_json_lines(values: Iterable[msgspec.Struct]) -> None:
     """Print each as it comes, as JSON on a line of its own: there may be millions."""
     for value in values:
-        typer.echo(codec.encode(value).decode())
+        typer.echo(codec.text(value))
 
 
 def print_lines(lines: Iterable[str]) -> None:

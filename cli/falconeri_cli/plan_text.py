@@ -14,8 +14,8 @@ from falconeri_cli.plain import on_one_line
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _STEP = 1024
-_INPUT_HEADER = ("DATUMS", "TOTAL", "SMALLEST", "MEAN", "LARGEST", "GLOB", "REPO", "URI")
-_NUMBERS = 5
+_INPUT_HEADER = ("MATCHES", "DATUMS", "TOTAL", "SMALLEST", "MEAN", "LARGEST", "GLOB", "REPO", "URI")
+_NUMBERS = 6
 """Columns that are aligned to the right."""
 
 
@@ -80,8 +80,8 @@ def _input_row(planned: PlannedInput) -> tuple[str, ...]:
     mark = "" if size.exact else "\N{GREATER-THAN OR EQUAL TO}"
     counts = (size.total_bytes, size.smallest_bytes, size.mean_bytes, size.largest_bytes)
     sizes = (f"{mark}{bytes_text(count)}" if known else "-" for count in counts)
-    names = (planned.glob.value, planned.repo, on_one_line(planned.uri))
-    return (f"{planned.datums:,}", *sizes, *names)
+    names = (on_one_line(planned.glob), planned.repo, on_one_line(planned.uri))
+    return (f"{planned.matches:,}", f"{planned.datums:,}", *sizes, *names)
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
@@ -100,12 +100,14 @@ def _first(plan: JobPlan) -> str:
 
 
 def _sample(plan: JobPlan) -> Iterator[str]:
-    """Number the datums; each further file of one is on a line of its own."""
+    """Number the datums; each further input of one is on a line of its own."""
     width = len(str(len(plan.sample)))
     for number, datum in enumerate(plan.sample, start=1):
         for place, ref in enumerate(datum.inputs):
             label = f"{number if place == 0 else '':>{width}}"
             yield f"{label}  {on_one_line(ref.local_path)}  from  {on_one_line(ref.uri)}"
+        if more := datum.input_count - len(datum.inputs):
+            yield f"{'':>{width}}  and {more:,} more"
 
 
 def _block(title: str, lines: Iterator[str]) -> Iterator[str]:

@@ -21,7 +21,11 @@ def pipeline_schema() -> _Schema:
     """Return the schema as JSON-like data."""
     (root,), components = msgspec.json.schema_components([PipelineSpec])
     definitions: dict[str, _Schema] = dict(components)
-    definitions["Input"] = _one_field_of(definitions["Input"], ("atom", "cross", "union"))
+    definitions["Input"] = {
+        **_one_field_of(definitions["Input"], ("atom", "cross", "union")),  # `pfs` works, too
+        "description": "Files below a URI, or a combination of inputs.",
+    }
+    definitions["Grouping"] = _one_field_of(definitions["Grouping"], ("files", "bytes"))
     definitions["Secret"] = _either_shape(definitions["Secret"])
     reference = str(root["$ref"]).rpartition("/")[2]
     spec = definitions.pop(reference)
@@ -34,10 +38,10 @@ def pipeline_schema_text() -> str:
 
 
 def _one_field_of(schema: _Schema, names: tuple[str, ...]) -> _Schema:
-    """An object with exactly one of these fields; `pfs` works too, but isn't advertised."""
+    """An object with exactly one of these fields."""
     return {
         "title": schema["title"],
-        "description": "Files below a URI, or a combination of inputs.",
+        "description": schema["description"],
         "oneOf": [_shape(schema, [name], []) for name in names],
     }
 

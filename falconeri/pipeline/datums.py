@@ -6,7 +6,7 @@ crosses are expanded by `sql/functions/job/expand_cross.sql`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
@@ -14,9 +14,13 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 from msgspec import UNSET, Struct
 
 from falconeri.errors import ObjectNotFound
-from falconeri.storage.base import Entry, Storage
+from falconeri.globs import compile_glob
+from falconeri.pipeline.groups import grouped
+from falconeri.pipeline.matches import Match, find_matches
+from falconeri.pipeline.tree import Tree
+from falconeri.storage.base import Storage
 from falconeri.storage.uri import as_directory, relative_path
-from falconeri.wire.spec import Atom, Glob, Input
+from falconeri.wire.spec import Atom, Input
 from falconeri.wire.work import InputRef
 
 Leaf = TypeVar("Leaf")
@@ -28,10 +32,12 @@ OpenStorage = Callable[[str], Storage]
 
 
 class ListedDatum(NamedTuple):
-    """A datum of an atom; its size is None if it is a folder, of which a listing doesn't say it."""
+    """A datum of an atom."""
 
     inputs: Inputs
-    size_bytes: int | None
+    size_bytes: int
+    exact: bool = True
+    """False: there are folders in it that weren't looked into, which count as nothing."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +67,15 @@ Plan: TypeAlias = "Leaf | UnionOf[Leaf] | CrossOf[Leaf]"
 def plan_datums(input_: Input, open_: OpenStorage) -> Plan[Listing]:
     """Plan the datums of an input; nothing is listed yet.
 
-    An atom gives one datum with everything (`/`), or one for each top-level file and directory
-    (`/*`), in the order of the listing.
+    An atom gives one datum for each file and directory that its glob finds (`falconeri.globs`), in
+    the order of their keys, or for each group of these.
 
     Args:
         open_: Gives the storage for a URI.
 
     While a listing is read, it raises:
-        ObjectNotFound: Nothing lies below the URI of the atom.
-        InvalidInput: A key can't become a local path.
+        ObjectNotFound: No such bucket, or the glob of an atom finds nothing, which isn't allowed.
+        InvalidInput: A key can't become a local path, or not together with another one.
         StorageError: See `Storage`.
     """
     if (atom := input_.files) is not None:
@@ -82,20 +88,43 @@ def plan_datums(input_: Input, open_: OpenStorage) -> Plan[Listing]:
 
 
 def _list_atom(atom: Atom, open_: OpenStorage) -> Iterator[ListedDatum]:
-    storage = open_(atom.uri)
-    directory = f"/pfs/{atom.repo}/"
-    if atom.glob is Glob.WHOLE:
-        _require_some(storage.list_files(atom.uri), atom.uri)
-        yield ListedDatum([InputRef(as_directory(atom.uri), directory)], None)
+    matches = _found(atom, open_(atom.uri))
+    if atom.datums is UNSET:
+        for match in matches:
+            yield _datum(atom, [match])
         return
-    for entry in _require_some(storage.list_entries(atom.uri), atom.uri):
-        ref = InputRef(entry.uri, directory + relative_path(entry.uri, atom.uri))
-        yield ListedDatum([ref], None if entry.is_directory else entry.size_bytes)
+    for group in grouped(matches, atom.datums):
+        tree = Tree()
+        for match in group:
+            tree.add(match.uri)
+        yield _datum(atom, group)
 
 
-def _require_some(entries: Iterator[Entry], uri: str) -> Iterator[Entry]:
-    """Return the same entries if there is at least one: a job without work is a mistake."""
-    first = next(entries, None)
-    if first is None:
-        raise ObjectNotFound(detail=uri, hint="an input needs at least one file")
-    return chain([first], entries)
+def _found(atom: Atom, storage: Storage) -> Iterator[Match]:
+    """List what the glob finds: at least something, as a job without work is a mistake."""
+    measured = atom.datums is not UNSET and atom.datums.max_bytes is not None
+    matches = find_matches(storage, atom.uri, compile_glob(atom.glob), measured=measured)
+    first = next(matches, None)
+    if first is not None:
+        return chain([first], matches)
+    if atom.allow_empty:
+        return iter(())
+    raise ObjectNotFound(
+        "the glob finds nothing",
+        detail=f"{atom.uri} with the glob {atom.glob}",
+        hint='if that may be: "allow_empty": true',
+    )
+
+
+def _datum(atom: Atom, matches: Sequence[Match]) -> ListedDatum:
+    return ListedDatum(
+        [InputRef(match.uri, _local_path(atom, match.uri)) for match in matches],
+        sum(match.size_bytes or 0 for match in matches),
+        exact=all(match.size_bytes is not None for match in matches),
+    )
+
+
+def _local_path(atom: Atom, uri: str) -> str:
+    directory = f"/pfs/{atom.repo}/"
+    is_whole = uri == as_directory(atom.uri)
+    return directory if is_whole else directory + relative_path(uri, atom.uri)

@@ -6,13 +6,17 @@ there are and whether that is too many, SQL decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain, islice, product
 
-from falconeri.pipeline.datums import CrossOf, Inputs, ListedDatum, Plan, UnionOf
+from falconeri.pipeline.datums import CrossOf, ListedDatum, Plan, UnionOf
+from falconeri.wire.plan import PlannedDatum
 from falconeri.wire.spec import Atom
+
+SHOWN = 10
+"""So many inputs of a datum are kept: a group may have thousands."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Extent:
     smallest_bytes: int = 0
     largest_bytes: int = 0
     exact: bool = True
-    """False: there are folders among them, which count as nothing."""
+    """False: there are folders among them that weren't looked into, which count as nothing."""
 
     def __add__(self, other: Extent) -> Extent:
         """These datums and those."""
@@ -61,32 +65,32 @@ class ListedAtom:
 
     Args:
         atom: Whose datums they are.
-        keep: How many of the first ones are kept whole.
+        keep: How many of the first ones are kept.
     """
 
     def __init__(self, atom: Atom, *, keep: int) -> None:
         self.atom = atom
         self.datums = 0
-        self.first: list[Inputs] = []
+        self.matches = 0
+        self.first: list[PlannedDatum] = []
         self._keep = keep
         self._total_bytes = 0
         self._smallest_bytes: int | None = None
         self._largest_bytes = 0
-        self._folders = 0
+        self._exact = True
 
     def note(self, datum: ListedDatum) -> None:
         """Take the next one into account."""
         size_bytes = datum.size_bytes
-        if size_bytes is None:
-            self._folders += 1
-            size_bytes = 0
+        self._exact = self._exact and datum.exact
         self.datums += 1
+        self.matches += len(datum.inputs)
         self._total_bytes += size_bytes
         if self._smallest_bytes is None or size_bytes < self._smallest_bytes:
             self._smallest_bytes = size_bytes
         self._largest_bytes = max(self._largest_bytes, size_bytes)
         if self.datums <= self._keep:
-            self.first.append(datum.inputs)
+            self.first.append(PlannedDatum(len(datum.inputs), datum.inputs[:SHOWN]))
 
     @property
     def extent(self) -> Extent:
@@ -96,7 +100,7 @@ class ListedAtom:
             self._total_bytes,
             self._smallest_bytes or 0,
             self._largest_bytes,
-            exact=not self._folders,
+            exact=self._exact,
         )
 
 
@@ -109,7 +113,7 @@ def extent_of(plan: Plan[ListedAtom]) -> Extent:
     return plan.extent
 
 
-def first_datums(plan: Plan[ListedAtom], count: int) -> list[Inputs]:
+def first_datums(plan: Plan[ListedAtom], count: int) -> list[PlannedDatum]:
     """The first datums of a plan, in the order in which the database makes them.
 
     Args:
@@ -136,11 +140,16 @@ def sizes_of(plan: Plan[ListedAtom]) -> Plan[int]:
     return plan.datums
 
 
-def _datums(plan: Plan[ListedAtom], count: int) -> Iterator[Inputs]:
+def _datums(plan: Plan[ListedAtom], count: int) -> Iterator[PlannedDatum]:
     if isinstance(plan, UnionOf):
         return chain.from_iterable(_datums(part, count) for part in plan.union)
     if isinstance(plan, CrossOf):
         # Not even all of these are made: the last factor alone has enough for the first rows.
         factors = [list(islice(_datums(part, count), count)) for part in plan.cross]
-        return (list(chain.from_iterable(row)) for row in product(*factors))
+        return map(_joined, product(*factors))
     return iter(plan.first)
+
+
+def _joined(row: Sequence[PlannedDatum]) -> PlannedDatum:
+    inputs = chain.from_iterable(part.inputs for part in row)
+    return PlannedDatum(sum(part.input_count for part in row), list(islice(inputs, SHOWN)))

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from falconeri.wire.spec import Glob
 from falconeri.wire.work import InputRef
 
 
@@ -18,7 +17,7 @@ class Size(Struct, frozen=True):
     mean_bytes: int
     largest_bytes: int
     exact: bool
-    """False: at least so many bytes. Folders count as nothing: a listing doesn't say their size."""
+    """False: at least so many bytes. Folders that aren't looked into count as nothing."""
 
 
 class PlannedInput(Struct, frozen=True):
@@ -26,7 +25,9 @@ class PlannedInput(Struct, frozen=True):
 
     uri: str
     repo: str
-    glob: Glob
+    glob: str
+    matches: int
+    """Files and folders that the glob finds."""
     datums: int
     size: Size
     """Of these datums, each counted once however often a cross combines it."""
@@ -35,7 +36,9 @@ class PlannedInput(Struct, frozen=True):
 class PlannedDatum(Struct, frozen=True):
     """One of the first datums."""
 
+    input_count: int
     inputs: list[InputRef]
+    """Its first ones."""
 
 
 class PlannedSecret(Struct, frozen=True):

@@ -6,7 +6,6 @@ message names the path of the field. Called by CLI (to check before sending) and
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +13,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from falconeri.duration import parse_duration_s
 from falconeri.errors import InvalidInput, InvalidSpec
+from falconeri.globs import MAX_LENGTH, compile_glob
+from falconeri.sizes import SIZE, parse_size_bytes
 from falconeri.wire import codec
 
 _NonEmpty = Annotated[str, Meta(min_length=1)]
@@ -30,13 +31,8 @@ MAX_INPUT_DEPTH = 32
 """Levels of `cross` and `union` inside each other."""
 
 
-class Glob(StrEnum):
-    """How the files of an atom become datums."""
-
-    WHOLE = "/"
-    """One datum with everything."""
-    ENTRIES = "/*"
-    """One datum for each top-level file or directory."""
+MAX_FILES = 10_000
+"""Files of the glob that make up one datum, at most: a worker gets their names in one answer."""
 
 
 class Pipeline(Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,17 +89,52 @@ class ResourceRequests(Struct, frozen=True, forbid_unknown_fields=True):
     cpu: Annotated[float, Meta(ge=0)]
 
 
-class Atom(Struct, frozen=True, forbid_unknown_fields=True):
+class Grouping(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How much of what a glob finds is one datum: so many files, or files of so many bytes."""
+
+    files: Annotated[int, Meta(ge=1, le=MAX_FILES)] | UnsetType = UNSET
+    bytes: Annotated[str, Meta(extra_json_schema={"pattern": SIZE})] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Exactly one of the two."""
+        if (self.files is UNSET) is (self.bytes is UNSET):
+            raise ValueError("exactly one of `files` and `bytes` says how large a datum may be")
+        if self.bytes is not UNSET:
+            parse_size_bytes(self.bytes, name="bytes")
+
+    @property
+    def max_bytes(self) -> int | None:
+        """What a datum has at most, unless a single file is larger; None: they don't count."""
+        return None if self.bytes is UNSET else parse_size_bytes(self.bytes, name="bytes")
+
+    @property
+    def max_files(self) -> int:
+        """How many files a datum has at most; a directory that the glob finds counts as one."""
+        return MAX_FILES if self.files is UNSET else self.files
+
+
+class Atom(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Files below a URI, seen by the program under `/pfs/<repo>/`."""
 
     uri: _NonEmpty = field(name="URI")
     repo: Annotated[str, Meta(pattern=REPO_NAME)]
-    glob: Glob
+    glob: Annotated[str, Meta(pattern="^/", max_length=MAX_LENGTH)]
+    """Which of them: see `falconeri.globs`. Each file or directory that it finds is a datum."""
+    datums: Grouping | UnsetType = UNSET
+    """Several of them are one."""
+    allow_empty: bool = False
+    """Fine if there is none; otherwise it is taken for a mistake."""
 
     def __post_init__(self) -> None:
-        """A repo is a directory beside `out`."""
+        """A repo is a directory beside `out`; a glob can be read, and grouped if it is to be."""
         if self.repo in {"out", ".", ".."}:
             raise ValueError(f"`repo` must not be {self.repo!r}: it names a directory below /pfs")
+        try:
+            glob = compile_glob(self.glob)
+        except ValueError as ex:
+            raise ValueError(f"`glob`: {ex}") from ex
+        if glob.is_whole and self.datums is not UNSET:
+            raise ValueError("`datums`: the glob makes one datum of everything; `/**` finds files")
 
 
 class Input(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

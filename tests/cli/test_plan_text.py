@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from falconeri.wire.plan import JobPlan, PlannedDatum, PlannedInput, PlannedSecret, Rival, Size
-from falconeri.wire.spec import Glob
 from falconeri.wire.work import InputRef
 from falconeri_cli.plan_text import bytes_text, plan_lines
 from tests.cli.records import JOB_ID
@@ -27,8 +26,8 @@ def plan(**fields: Any) -> JobPlan:  # noqa: ANN401 - any field
         datums=3000,
         max_datums=10_000_000,
         size=EXACT,
-        inputs=[PlannedInput("s3://b/in/", "in", Glob.ENTRIES, 3000, EXACT)],
-        sample=[PlannedDatum(PART), PlannedDatum(PART[:1])],
+        inputs=[PlannedInput("s3://b/in/", "in", "/*", 3000, 3000, EXACT)],
+        sample=[PlannedDatum(2, PART), PlannedDatum(1, PART[:1])],
         parallelism=10,
         memory="500Mi",
         cpu=0.5,
@@ -53,8 +52,8 @@ def test_plan_is_items_then_inputs_then_the_first_datums() -> None:
         "Egress URI: s3://b/out/",
         "",
         "Inputs:",
-        "  DATUMS    TOTAL  SMALLEST     MEAN  LARGEST  GLOB  REPO  URI",
-        "   3,000  3.5 MiB     512 B  1.2 MiB  3.0 MiB  /*    in    s3://b/in/",
+        "  MATCHES  DATUMS    TOTAL  SMALLEST     MEAN  LARGEST  GLOB  REPO  URI",
+        "    3,000   3,000  3.5 MiB     512 B  1.2 MiB  3.0 MiB  /*    in    s3://b/in/",
         "",
         "The first 2 datums:",
         "  1  /pfs/in/a\ufffd  from  s3://b/in/a\ufffd",
@@ -87,14 +86,20 @@ def test_plan_has_a_line_for_what_only_some_jobs_have() -> None:
 
 def test_what_is_in_folders_is_not_known() -> None:
     some = msgspec.structs.replace(EXACT, exact=False)
-    folders = PlannedInput("s3://b/in/", "in", Glob.WHOLE, 1, FOLDERS)
+    folders = PlannedInput("s3://b/in/", "in", "/*", 1, 1, FOLDERS)
 
     nothing = list(plan_lines(plan(size=FOLDERS, datums=1, inputs=[folders])))
     part = list(plan_lines(plan(size=some)))
 
     assert "To fetch: unknown (folders are not looked into)" in nothing
-    assert "       1      -         -     -        -  /     in    s3://b/in/" in nothing
+    assert "        1       1      -         -     -        -  /*    in    s3://b/in/" in nothing
     assert part[4].startswith("To fetch: at least 3.5 MiB in all; ")
+
+
+def test_long_datum_is_cut_short() -> None:
+    lines = list(plan_lines(plan(sample=[PlannedDatum(1002, PART), PlannedDatum(1, PART[:1])])))
+
+    assert lines[-2:] == ["     and 1,000 more", "  2  /pfs/in/a\ufffd  from  s3://b/in/a\ufffd"]
 
 
 def test_few_datums_are_all_there() -> None:

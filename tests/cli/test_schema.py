@@ -22,6 +22,10 @@ def with_secret(secret: dict[str, Any]) -> dict[str, Any]:
     return spec_with(transform=SPEC["transform"] | {"secrets": [secret]})
 
 
+def with_atom(**changes: object) -> dict[str, Any]:
+    return spec_with(input={"atom": ATOM["atom"] | changes})
+
+
 @pytest.mark.parametrize(
     "spec",
     [
@@ -29,6 +33,8 @@ def with_secret(secret: dict[str, Any]) -> dict[str, Any]:
         spec_with(datum_tries=3, job_timeout="5m", node_selector={"disk": "ssd"}),
         spec_with(datum_tries=None, job_timeout=None),
         spec_with(input={"cross": [ATOM, {"union": [ATOM, ATOM]}]}),
+        with_atom(glob="/**/*.{csv,json}", datums={"files": 100}),
+        with_atom(glob="/**", datums={"bytes": "1.5 GiB"}, allow_empty=True),
         with_secret(SECRET_AS_VARIABLE),
         with_secret(SECRET_AS_DIRECTORY),
     ],
@@ -44,7 +50,12 @@ def test_schema_accepts_right_specs(spec: dict[str, Any]) -> None:
         spec_with(surplus=1),
         spec_with(input={}),
         spec_with(input=ATOM | {"union": []}),
-        spec_with(input={"atom": ATOM["atom"] | {"glob": "*"}}),
+        with_atom(glob="*"),
+        with_atom(datums={}),
+        with_atom(datums={"files": 0}),
+        with_atom(datums={"files": 1, "bytes": "1GB"}),
+        with_atom(datums={"bytes": "1 gigabyte"}),
+        with_atom(allow_empty="no"),
         spec_with(input={"cross": [{}]}),
         spec_with(parallelism_spec={"constant": -1}),
         spec_with(pipeline={"name": "has space"}),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from falconeri.pipeline.datums import CrossOf, Inputs, ListedDatum, Plan, UnionOf
 from falconeri.pipeline.extent import (
+    SHOWN,
     Extent,
     ListedAtom,
     atoms_of,
@@ -19,7 +20,8 @@ from falconeri.pipeline.extent import (
     first_datums,
     sizes_of,
 )
-from falconeri.wire.spec import Atom, Glob
+from falconeri.wire.plan import PlannedDatum
+from falconeri.wire.spec import Atom
 from falconeri.wire.work import InputRef
 
 Shape = list[int | None] | tuple[str, list[Any]]
@@ -36,9 +38,10 @@ def inputs(number: int) -> Inputs:
 
 def plan_of(shape: Shape) -> Plan[ListedAtom]:
     if isinstance(shape, list):
-        atom = ListedAtom(Atom("s3://b/", "a", Glob.ENTRIES), keep=KEEP)
+        atom = ListedAtom(Atom("s3://b/", "a", "/*"), keep=KEEP)
         for number, size_bytes in enumerate(shape):
-            atom.note(ListedDatum(inputs(number), size_bytes))
+            exact = size_bytes is not None
+            atom.note(ListedDatum(inputs(number), size_bytes or 0, exact=exact))
         return atom
     kind, parts = shape
     plans = tuple(map(plan_of, parts))
@@ -93,7 +96,21 @@ def test_extent_is_that_of_all_datums(shape: Shape) -> None:
 
 @given(_SHAPES)
 def test_first_datums_are_the_first_of_all(shape: Shape) -> None:
-    assert first_datums(plan_of(shape), KEEP) == [refs for refs, _, _ in expand(shape)][:KEEP]
+    assert first_datums(plan_of(shape), KEEP) == [
+        PlannedDatum(len(refs), refs[:SHOWN]) for refs, _, _ in expand(shape)[:KEEP]
+    ]
+
+
+def test_long_datums_are_cut_short_also_in_a_cross() -> None:
+    atom = ListedAtom(Atom("s3://b/", "a", "/**"), keep=KEEP)
+    refs = [inputs(number)[0] for number in range(1000)]
+    atom.note(ListedDatum(refs, 1000))
+
+    assert first_datums(atom, 1) == [PlannedDatum(1000, refs[:SHOWN])]
+    assert first_datums(CrossOf((atom, plan_of([1]), atom)), 1) == [
+        PlannedDatum(2001, refs[:SHOWN])
+    ]
+    assert (atom.datums, atom.matches) == (1, 1000)
 
 
 def test_first_datums_of_a_vast_cross_are_had_at_once() -> None:

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from falconeri.errors import BadRequest, InvalidSpec
-from falconeri.wire.spec import MAX_INPUT_DEPTH, PipelineSpec, parse_spec, stored_form
+from falconeri.globs import MAX_LENGTH
+from falconeri.wire.spec import (
+    MAX_FILES,
+    MAX_INPUT_DEPTH,
+    Grouping,
+    PipelineSpec,
+    parse_spec,
+    stored_form,
+)
 
 ATOM = {"atom": {"URI": "s3://in/", "repo": "texts", "glob": "/*"}}
 
@@ -122,11 +130,52 @@ def test_a_repo_may_be(repo: str) -> None:
     assert spec(input={"atom": {**ATOM["atom"], "repo": repo}}).input.files is not None
 
 
+def with_atom(**changes: object) -> dict[str, Any]:
+    return {"input": {"atom": {**ATOM["atom"], **changes}}}
+
+
+@pytest.mark.parametrize("grouping", [{"files": 100}, {"bytes": "256MiB"}])
+def test_what_an_atom_says_of_its_datums_is_stored(grouping: dict[str, Any]) -> None:
+    changes = with_atom(glob="/**", datums=grouping, allow_empty=True)
+
+    assert stored_form(spec(**changes))["input"] == changes["input"]
+
+
+@pytest.mark.parametrize(
+    ("grouping", "limits"),
+    [({"files": 7}, (7, None)), ({"bytes": "1.5KiB"}, (MAX_FILES, 1536))],
+)
+def test_a_datum_is_limited_in_files_and_perhaps_in_bytes(
+    grouping: dict[str, Any], limits: tuple[int, int | None]
+) -> None:
+    atom = spec(**with_atom(glob="/**", datums=grouping)).input.files
+
+    assert atom is not None
+    assert isinstance(atom.datums, Grouping)
+    assert (atom.datums.max_files, atom.datums.max_bytes) == limits
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"input": {}}, "input: "),
     ({"input": {**ATOM, "pfs": ATOM["atom"]}}, "input: "),
     ({"input": {**ATOM, "union": []}}, "input: "),
-    ({"input": {"atom": {**ATOM["atom"], "glob": "*"}}}, "input.atom.glob: "),
+    (with_atom(glob="*"), "input.atom.glob: "),
+    (with_atom(glob="/" + "x" * MAX_LENGTH), "input.atom.glob: "),
+    (with_atom(glob="/*/a[bc"), "input.atom: `glob`: character 5: this `[` is not closed"),
+    (with_atom(datums={}), "input.atom.datums: "),
+    (with_atom(datums={"files": 1, "bytes": "1B"}), "input.atom.datums: "),
+    (with_atom(datums={"files": 0}), "input.atom.datums.files: "),
+    (with_atom(datums={"files": MAX_FILES + 1}), "input.atom.datums.files: "),
+    (with_atom(datums={"files": "5"}), "input.atom.datums.files: "),
+    (with_atom(datums={"files": 5.0}), "input.atom.datums.files: "),
+    (with_atom(datums={"bytes": 5}), "input.atom.datums.bytes: "),
+    (with_atom(datums={"bytes": "5 mb"}), "input.atom.datums: `bytes`: '5 mb' is not a size"),
+    (with_atom(datums={"bytes": "0B"}), "input.atom.datums: `bytes`: '0B' is less than a byte"),
+    (with_atom(datums={"folders": 1}), "input.atom.datums: "),
+    (with_atom(datums=5), "input.atom.datums: "),
+    (with_atom(datums=None), "input.atom.datums: "),
+    (with_atom(glob="/", datums={"files": 5}), "input.atom: `datums`: the glob makes one datum"),
+    (with_atom(allow_empty=1), "input.atom.allow_empty: "),
     ({"input": {"atom": {**ATOM["atom"], "x": 1}}}, "input.atom: "),
     ({"input": {"cross": [ATOM, {"union": [{}]}]}}, "input.cross[1].union[0]: "),
     ({"transform": {"cmd": [], "image": "i"}}, "transform.cmd: "),

@@ -86,7 +86,8 @@ def holds_asked_for(*replies: Reply | None) -> list[float]:
     identity = WorkerIdentity(pod_name="pod-1", node_name="node-1")
     with serving(in_turn(*replies)) as server:
         client = WorkClient(Transport(server.url, "secret", timeout_s=10.0, retries=ONCE))
-        told = Told(client, uuid4(), identity, pause=[].append, hold_s=0.0, long_hold_s=50.0)
+        pauses: list[float] = []
+        told = Told(client, uuid4(), identity, pause=pauses.append, hold_s=0.0, long_hold_s=50.0)
         for _ in replies:
             with suppress(Unavailable):
                 told.ask()
