@@ -160,7 +160,6 @@ JOBS: tuple[Mutant, ...] = (
             "updated_at = falconeri._now()\n  where j.job_no = p_job.job_no",
             "updated_at = falconeri._now()\n  where j.status <> 'running'",
         ),
-        ("order by x.uri, x.job_no for update", "order by x.uri, x.job_no"),
         ("order by x.uri, x.job_no for update", "order by x.uri desc, x.job_no for update"),
         (
             "  delete from falconeri.deletions x using gone where x.uri = gone.uri;\n",
@@ -207,7 +206,7 @@ JOBS: tuple[Mutant, ...] = (
     ),
     *of(
         "job/job_progress",
-        "complete pause neighbours",
+        "claim_datum create_job complete neighbours",
         ("sum(s.open - s.running)", "sum(s.open)"),
         ("where s.job_no = v_job.job_no", "where true"),
         ("coalesce(sum(s.done), 0)", "sum(s.done)"),

@@ -344,6 +344,7 @@ def test_only_a_jobs_own_datums_are_seen(conn: psycopg.Connection) -> None:
     older, job, younger = (make_lively(conn, name) for name in (OLDER, MIDDLE, YOUNGER))
     for each in (older, younger):
         complete(conn, each.held["worker"], "worker", failed())
+        claim(conn, each.key, "other")
 
     running = datums.list_running_datums(conn, job_id=job.key.job_id, limit=9)
     error = datums.list_failed_datums(conn, job_id=job.key.job_id, limit=9)
