@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-import msgspec
-
 from falconeri.cluster.base import Cluster, DeadWorker, WorkersSpec
 from falconeri.db import controls as db_controls
 from falconeri.db import datums as db_datums
@@ -29,6 +27,7 @@ from falconeri.pipeline.credentials import job_credentials
 from falconeri.states import FailureClass
 from falconeri.storage import Credentials, open_storage
 from falconeri.tokens import make_token
+from falconeri.wire.codec import convert
 from falconeri.wire.spec import Secret
 
 log = get_logger(__name__)
@@ -191,7 +190,7 @@ class Babysitter:
         )
 
     def _credentials(self, deletion: db_outputs.Deletion) -> Credentials:
-        secrets = msgspec.convert(deletion.pipeline_spec["transform"]["secrets"], list[Secret])
+        secrets = convert(deletion.pipeline_spec["transform"]["secrets"], list[Secret])
         return job_credentials(secrets, deletion.uri, self.cluster.read_secret)
 
 

@@ -18,6 +18,7 @@ from falconeri.client.retry import ONCE, ROLLOUT
 from falconeri.client.transport import Transport
 from falconeri.errors import FalconeriError, JobNotFound, NotFound
 from falconeri.log import get_logger
+from falconeri.wire.codec import convert
 from falconeri.wire.events import JobEvent, JobProgress, JobState
 from falconeri.wire.records import Job, JobAnswer, Progress
 
@@ -137,7 +138,7 @@ class Watching:
             except NotFound:
                 self._has_progress = False
             else:
-                yield msgspec.convert(found, JobProgress, from_attributes=True)
+                yield convert(found, JobProgress)
         yield self._state_of(job)
 
     def _state_of(self, job: Job) -> JobState:

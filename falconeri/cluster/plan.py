@@ -17,6 +17,7 @@ from msgspec import UNSET
 from falconeri.cluster.base import WorkersSpec
 from falconeri.cluster.local_secrets import copy_secret, read_secret
 from falconeri.errors import InvalidSpec, SecretNotFound
+from falconeri.wire.codec import convert
 from falconeri.wire.spec import Secret, Transform
 
 _DIRECTORY_SCHEME = "file://"
@@ -52,7 +53,7 @@ def parse_transform(workers: WorkersSpec) -> Transform:
         InvalidSpec: It isn't what `falconeri.wire.spec.stored_form` makes.
     """
     try:
-        return msgspec.convert(workers.spec.get("transform"), Transform)
+        return convert(workers.spec.get("transform"), Transform)
     except msgspec.ValidationError as ex:
         raise InvalidSpec(detail=f"transform: {ex}") from ex
 

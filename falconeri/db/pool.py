@@ -9,18 +9,19 @@ import select
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import psycopg
 from psycopg import errors as pg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from falconeri.errors import (
     BY_SQLSTATE,
+    BadRequest,
     FalconeriError,
     InvalidInput,
     TookTooLong,
     Unavailable,
 )
+from falconeri.wire.codec import decode
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -202,7 +203,7 @@ def _readable(detail: str | None) -> str:
     if not detail:
         return ""
     try:
-        fields = msgspec.json.decode(detail, type=dict[str, Any])
-    except msgspec.MsgspecError:
+        fields = decode(detail, dict[str, Any])
+    except (BadRequest, InvalidInput):
         return detail
     return ", ".join(f"{name} {value}" for name, value in fields.items() if value is not None)

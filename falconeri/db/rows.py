@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from falconeri.wire.codec import Timestamp
+from falconeri.wire.codec import Timestamp, converter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,13 +26,14 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 def record(type_: type[T]) -> Callable[[AnyCursor], Callable[[Sequence[Any]], T]]:
     """A psycopg row factory that makes `type_` of each row."""
+    convert = converter(type_)
 
     def factory(cursor: AnyCursor) -> Callable[[Sequence[Any]], T]:
         names = _names(cursor.pgresult)
 
         def make(values: Sequence[Any]) -> T:
             fields = dict(zip(names, map(_plain, values), strict=True))
-            made = msgspec.convert(fields, type_)
+            made = convert(fields)
             shorten_times(made, fields)
             return made
 

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-import msgspec
 import psycopg
 
 from falconeri.db.datums import Work
@@ -21,6 +20,7 @@ from falconeri.db.pool import translated
 from falconeri.db.rows import record
 from falconeri.errors import BY_SQLSTATE
 from falconeri.states import Verdict
+from falconeri.wire.codec import convert
 from falconeri.wire.events import JobProgress, JobState
 from falconeri.wire.records import Progress
 
@@ -67,8 +67,8 @@ class _ProgressRow(Progress, frozen=True):
 
     def news(self) -> JobNews:
         return JobNews(
-            state=msgspec.convert(self, JobState, from_attributes=True),
-            progress=msgspec.convert(self, JobProgress, from_attributes=True),
+            state=convert(self, JobState),
+            progress=convert(self, JobProgress),
         )
 
 

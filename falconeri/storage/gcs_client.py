@@ -72,13 +72,16 @@ def client_for(credentials: Credentials) -> GcsClient:
     session = AuthorizedSession(account)
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
-    client = storage.Client(
+    client: Any = storage.Client(
         project=None,  # is needed to make buckets, which we don't
         credentials=account,
         _http=session,
         client_info=ClientInfo(user_agent=f"falconeri/{__version__}"),
         client_options={"api_endpoint": endpoint},
     )
+    # It would ask beside each first use, in a thread of its own, for a bucket's place on Earth: a
+    # request that costs, that few accounts may make, and of which only its tracing has any use.
+    client._bucket_metadata_cache = None  # noqa: SLF001 (Google's other switch is a variable of the whole process)
     return GcsClient(client, session, endpoint)
 
 

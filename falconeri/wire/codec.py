@@ -46,8 +46,8 @@ def _encode_other(value: object) -> str:
     raise NotImplementedError
 
 
-# msgspec learns how a class is decoded when it first meets it, and shows what it has learnt so far to
-# other threads: these follow a null pointer, and the process is gone (0.22, and all before). So each
+# msgspec learns how a class is decoded when it first meets it, and shows what it has learnt so far
+# to other threads: these follow a null pointer, and the process is gone (seen with 0.22). So each
 # type is met here, by one thread at a time, before it is used.
 _meeting = threading.Lock()
 _encoder = msgspec.json.Encoder(enc_hook=_encode_other)
