@@ -33,6 +33,7 @@ from falconeri.states import AttemptOutcome, FailureClass
 from falconeri.wire.work import Claim, Report, WorkOrder
 from falconeri_worker import command, directories, transfers
 from falconeri_worker.command import CommandNotStarted, Finished
+from falconeri_worker.environment import of_the_container
 from falconeri_worker.excerpt import Excerpt, printable
 from falconeri_worker.heartbeat import Heartbeat
 from falconeri_worker.outputs import OutputRefused, Publisher, find_outputs
@@ -184,7 +185,7 @@ class DatumRunner:
     def _environment(self, claim: Claim) -> dict[str, str]:
         inherited = {
             name: value
-            for name, value in os.environ.items()
+            for name, value in of_the_container(os.environ).items()
             if not name.startswith("FALCONERI_PASSWORD")
         }
         return inherited | {

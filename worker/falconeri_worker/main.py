@@ -22,8 +22,9 @@ HELP = f"""\
 Works on the datums of a job until the job has ended. Started by falconerid in the pods of a job.
 
 Options:
-  --help      print this and exit
-  --version   print the version and exit
+  --help        print this and exit
+  --version     print the version and exit
+  --self-test   check that the worker's own software works on this machine, and exit
 
 Environment (required: FALCONERI_POD_NAME, FALCONERI_NODE_NAME):
   FALCONERI_POD_NAME        the name of this worker, unique in the job for ever
@@ -60,6 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case ["--version" | "-V"]:
             sys.stdout.write(f"falconeri-worker {__version__}\n")
             return 0
+        case ["--self-test"]:
+            from falconeri_worker import selftest  # noqa: PLC0415 (nobody else needs it)
+
+            return 0 if selftest.run() else FAILURE
         case [text] if not text.startswith("-"):
             if arguments is None:  # as a program of its own: whoever calls us may have children
                 adopt_orphans()
