@@ -26,6 +26,7 @@ from falconeri.errors import (
 )
 from falconeri.storage.atomic import PARTIAL, local_errors, partials, replacing, unchanging
 from falconeri.storage.base import Entry, Stored
+from falconeri.storage.contents import require_room
 from falconeri.storage.trees import download_tree
 from falconeri.storage.uri import (
     Location,
@@ -129,6 +130,7 @@ def _fetch(uri: str, path: Path) -> int:
         expected = source.stat()
     _require_regular(uri, expected)
     with local_errors(path), replacing(path) as temporary:
+        require_room(path.parent, expected.st_size, uri)
         with _errors(uri):
             shutil.copyfile(source, temporary)
         size_bytes = temporary.stat().st_size

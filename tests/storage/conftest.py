@@ -18,7 +18,8 @@ from falconeri.storage.s3 import S3Storage
 from falconeri.storage.s3_client import client_for as s3_client_for
 from tests.storage import places
 from tests.storage.google_server import google_server
-from tests.storage.places import PAGE_SIZE, PART_BYTES, REAL, Place
+from tests.storage.places import MOTO_DEFECTS, PAGE_SIZE, PART_BYTES, REAL, Place
+from tests.storage.rclone_server import rclone_server
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -75,6 +76,12 @@ def s3_client(s3_credentials: Credentials) -> S3Client:
 
 
 @pytest.fixture(scope="session")
+def rclone_credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Credentials]:
+    with rclone_server(tmp_path_factory.mktemp("rclone")) as credentials:
+        yield credentials
+
+
+@pytest.fixture(scope="session")
 def gcs_credentials() -> Iterator[Credentials]:
     with google_server() as url:
         yield Credentials({"STORAGE_EMULATOR_HOST": url})
@@ -90,7 +97,16 @@ def s3(s3_client: S3Client, s3_credentials: Credentials) -> Place:
     storage = S3Storage(s3_credentials, page_size=PAGE_SIZE, part_bytes=PART_BYTES)
     bucket = f"bucket-{uuid4().hex}"
     s3_client.create_bucket(Bucket=bucket)
-    return places.s3_place(s3_client, bucket, "in put/", storage)
+    return places.s3_place(s3_client, bucket, "in put/", storage, not_in_names=MOTO_DEFECTS)
+
+
+@pytest.fixture
+def rclone(rclone_credentials: Credentials) -> Place:
+    storage = S3Storage(rclone_credentials, page_size=PAGE_SIZE, part_bytes=PART_BYTES)
+    client = s3_client_for(rclone_credentials)
+    bucket = f"bucket-{uuid4().hex}"
+    client.create_bucket(Bucket=bucket)
+    return places.s3_place(client, bucket, "in put/", storage, keeps_files=True)
 
 
 @pytest.fixture
@@ -103,7 +119,7 @@ def gcs(gcs_client: GcsClient, gcs_credentials: Credentials) -> Place:
     return places.gcs_place(gcs_client, bucket, "in put/", storage)
 
 
-@pytest.fixture(params=["file", "s3", "gcs", *REAL])
+@pytest.fixture(params=["file", "s3", "rclone", "gcs", *REAL])
 def place_name(request: pytest.FixtureRequest) -> str:
     return request.param
 

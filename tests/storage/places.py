@@ -54,6 +54,8 @@ class Place:
     """Read content below `base`."""
     not_in_names: str = ""
     """Characters that this server gets wrong, though the store that it stands for doesn't."""
+    is_there: bool = True
+    """False: nothing stands for the directory as long as it is empty."""
 
 
 def file_place(directory: Path) -> Place:
@@ -67,16 +69,30 @@ def file_place(directory: Path) -> Place:
     )
 
 
-def s3_place(client: S3Client, bucket: str, prefix: str, storage: Storage) -> Place:
-    """Everything lies below a prefix, with neighbours that no test must see."""
-    for key in neighbours(prefix):
+def s3_place(
+    client: S3Client,
+    bucket: str,
+    prefix: str,
+    storage: Storage,
+    *,
+    not_in_names: str = "",
+    keeps_files: bool = False,
+) -> Place:
+    """Everything lies below a prefix, with neighbours that no test must see.
+
+    Args:
+        keeps_files: The server has a file for each key: it knows no markers, and no key that is
+            both a file and a directory.
+    """
+    for key in neighbours(prefix)[2 if keeps_files else 0 :]:
         client.put_object(Bucket=bucket, Key=key, Body=b"not ours")
     return Place(
         storage,
         f"s3://{bucket}/{prefix}",
         lambda key, content: client.put_object(Bucket=bucket, Key=prefix + key, Body=content),
         lambda key: client.get_object(Bucket=bucket, Key=prefix + key)["Body"].read(),
-        not_in_names=MOTO_DEFECTS,
+        not_in_names=not_in_names,
+        is_there=not keeps_files,
     )
 
 
@@ -103,7 +119,8 @@ def real_place(name: str) -> Place:
     place = parse(uri)
     if place.scheme == "s3":
         s3 = S3Storage(OF_THIS_MACHINE, page_size=PAGE_SIZE, part_bytes=PART_BYTES)
-        return s3_place(s3_client_for(OF_THIS_MACHINE), place.bucket, place.key, s3)
+        client = s3_client_for(OF_THIS_MACHINE)
+        return s3_place(client, place.bucket, place.key, s3)
     gcs = GcsStorage(OF_THIS_MACHINE, page_size=PAGE_SIZE, part_bytes=PART_BYTES)
     return gcs_place(gcs_client_for(OF_THIS_MACHINE), place.bucket, place.key, gcs)
 

@@ -48,6 +48,22 @@ def test_a_content_that_is_damaged_on_its_way_is_fetched_again(
     assert server.requests == ["all"] * 3
 
 
+def test_what_the_disk_has_no_room_for_is_refused_before_it_comes(
+    tmp_path: Path, scheme: str
+) -> None:
+    too_big = {"Content-Length": str(1 << 50)}
+
+    with (
+        breaking_server(broken=0, instead=b"", headers=too_big) as server,
+        pytest.raises(TransferFailed, match="not enough room on the disk") as caught,
+    ):
+        download(scheme, server, tmp_path / "got", WHOLE_BYTES)
+
+    assert f"{scheme}://bucket/x" in caught.value.detail
+    assert str(tmp_path) in caught.value.detail
+    assert list(tmp_path.iterdir()) == []
+
+
 @damages
 def test_a_content_that_is_always_damaged_leaves_nothing(
     tmp_path: Path, scheme: str, instead: bytes

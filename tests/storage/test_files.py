@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -39,6 +40,17 @@ def test_links_are_followed_to_files_and_directories(tmp_path: Path) -> None:
     STORE.download(f"file://{inside}/", tmp_path / "got")
     assert (tmp_path / "got" / "file").read_text() == "content"
     assert not (tmp_path / "got" / "file").is_symlink()
+
+
+def test_what_the_disk_has_no_room_for_is_refused_before_it_is_copied(tmp_path: Path) -> None:
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(shutil.disk_usage(tmp_path).total)  # has no blocks
+
+    with pytest.raises(TransferFailed, match="not enough room on the disk") as caught:
+        STORE.download(f"file://{tmp_path}/big", tmp_path / "got" / "x")
+
+    assert f"file://{tmp_path}/big" in caught.value.detail
+    assert list((tmp_path / "got").iterdir()) == []
 
 
 def test_the_same_directory_may_be_linked_twice_beside_itself(tmp_path: Path) -> None:

@@ -238,3 +238,17 @@ def test_wrong_credentials_name_the_setting_and_never_its_value(
     assert caught.value.hint == f"check {wrong} in the secret 's3'"
     assert guarded["AWS_SECRET_ACCESS_KEY"] not in str(caught.value)
     assert "nobody may see" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_a_server_that_checks_signatures_denies_what_is_wrong(
+    rclone_credentials: Credentials, local: Path, wrong: str
+) -> None:
+    settings = {**rclone_credentials.settings(), wrong: "a wrong value nobody may see"}
+    storage = S3Storage(Credentials(settings, origin="the secret 's3'"))
+
+    with pytest.raises(StorageDenied) as caught:
+        storage.upload(local / "local", "s3://bucket/x")
+
+    assert caught.value.hint == f"check {wrong} in the secret 's3'"
+    assert "nobody may see" not in str(caught.value)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from falconeri.errors import StorageError, TransferFailed
+from falconeri.errors import ObjectNotFound, StorageError, TransferFailed
 from falconeri.storage import Credentials
 from falconeri.storage.s3 import S3Storage
+from falconeri.storage.s3_client import client_for
 from falconeri.storage.uri import parse
 from tests.client.server import Reply, Script, Seen, Server, serving
 from tests.storage.places import PART_BYTES, Place
@@ -46,7 +47,10 @@ def storage_of(server: Server) -> S3Storage:
 
 
 def uploads(client: S3Client, place: Place) -> list[str]:
-    answer = client.list_multipart_uploads(Bucket=parse(place.base).bucket)
+    try:
+        answer = client.list_multipart_uploads(Bucket=parse(place.base).bucket)
+    except client.exceptions.NoSuchUpload:  # rclone's answer when there are none
+        return []
     return sorted(upload.get("Key", "") for upload in answer.get("Uploads", []))
 
 
@@ -115,12 +119,24 @@ S3Storage(Credentials.from_environment(), part_bytes=5 << 20).upload(Path(path),
 """
 
 
+@pytest.fixture(params=["s3", "rclone"])
+def server(request: pytest.FixtureRequest) -> tuple[Place, Credentials]:
+    place: Place = request.getfixturevalue(request.param)
+    return place, request.getfixturevalue(f"{request.param}_credentials")
+
+
 @pytest.fixture
-def killed(s3: Place, s3_credentials: Credentials, local: Path) -> Place:
+def client(server: tuple[Place, Credentials]) -> S3Client:
+    return client_for(server[1])
+
+
+@pytest.fixture
+def killed(server: tuple[Place, Credentials], local: Path) -> Place:
     """An upload of `big` was killed when all its parts were there."""
+    place, credentials = server
     process = subprocess.Popen(
-        [sys.executable, "-c", BLOCKED, str(local / "big"), s3.base + "big"],
-        env=os.environ | s3_credentials.settings(),
+        [sys.executable, "-c", BLOCKED, str(local / "big"), place.base + "big"],
+        env=os.environ | credentials.settings(),
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -128,30 +144,33 @@ def killed(s3: Place, s3_credentials: Credentials, local: Path) -> Place:
         assert process.stdout
         assert process.stdout.readline() == "all parts are there\n"
         process.send_signal(signal.SIGKILL)
-    return s3
+    return place
 
 
-def test_a_killed_upload_is_not_seen(killed: Place, s3_client: S3Client) -> None:
-    assert list(killed.storage.list_files(killed.base)) == []
-    assert uploads(s3_client, killed) == ["in put/big"]
+def test_a_killed_upload_is_not_seen(killed: Place, client: S3Client) -> None:
+    whole_bucket = killed.storage.list_files(f"s3://{parse(killed.base).bucket}/")
+    assert [entry.uri for entry in whole_bucket if "big" in entry.uri] == []
+    with pytest.raises(ObjectNotFound):
+        killed.storage.stat(killed.base + "big")
+    assert uploads(client, killed) == ["in put/big"]
 
 
 def test_the_next_upload_takes_away_what_a_killed_one_has_left(
-    killed: Place, s3_client: S3Client, local: Path
+    killed: Place, client: S3Client, local: Path
 ) -> None:
     bucket = parse(killed.base).bucket
-    s3_client.create_multipart_upload(Bucket=bucket, Key="in put/bigger")
+    client.create_multipart_upload(Bucket=bucket, Key="in put/bigger")
 
     killed.storage.upload(local / "big", killed.base + "big")
 
     assert killed.read("big") == BIG
-    assert uploads(s3_client, killed) == ["in put/bigger"]
+    assert uploads(client, killed) == ["in put/bigger"]
 
 
-def test_a_deletion_takes_it_away_too(killed: Place, s3_client: S3Client) -> None:
+def test_a_deletion_takes_it_away_too(killed: Place, client: S3Client) -> None:
     killed.storage.delete(killed.base + "big")
 
-    assert uploads(s3_client, killed) == []
+    assert uploads(client, killed) == []
 
 
 def parts_server(complete: Callable[[Seen], Reply]) -> Script:

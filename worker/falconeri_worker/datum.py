@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,20 +30,20 @@ from falconeri.errors import (
 )
 from falconeri.log import get_logger
 from falconeri.states import AttemptOutcome, FailureClass
+from falconeri.storage.pool import FILE_THREADS
 from falconeri.wire.work import Claim, Report, WorkOrder
 from falconeri_worker import command, directories, transfers
 from falconeri_worker.command import CommandNotStarted, Finished
 from falconeri_worker.environment import of_the_container
 from falconeri_worker.excerpt import Excerpt, printable
 from falconeri_worker.heartbeat import Heartbeat
+from falconeri_worker.inputs import fetch_inputs
 from falconeri_worker.outputs import OutputRefused, Publisher, find_outputs
 from falconeri_worker.settings import Settings
 from falconeri_worker.stopping import Stop, Termination
 from falconeri_worker.stores import Stores
 
 T = TypeVar("T")
-
-UPLOAD_THREADS = 8
 
 _ABOUT_THE_ATTEMPT = (ClaimLost, NotFound, JobNotRunning, Unauthorized, Forbidden, Unavailable)
 """What falconerid says that is not the datum's failure: the loop decides."""
@@ -149,8 +149,12 @@ class DatumRunner:
         out = directories.reset(self._settings.pfs, self._settings.scratch)
         run_all = partial(transfers.run_all, lost=lost, termination=self._termination)
         with measures.timed("download_s"):
-            # In the order given: where two inputs have a file in common, the later one wins.
-            measures.bytes_in = sum(run_all(self._downloads(claim), threads=1))
+            measures.bytes_in = fetch_inputs(
+                claim.inputs,
+                self._settings.pfs,
+                self._stores,
+                partial(run_all, threads=FILE_THREADS),
+            )
         with measures.timed("command_s"):
             measures.finished = self._run_command(claim, lost, measures.output)
         if measures.finished.failure is not None:
@@ -162,17 +166,10 @@ class DatumRunner:
                 pod_name=self._settings.pod_name,
                 stores=self._stores,
                 pause=self._termination.pause,
-                run_all=partial(run_all, threads=UPLOAD_THREADS),
+                run_all=partial(run_all, threads=FILE_THREADS),
             )
             outputs = find_outputs(out, self._order.egress_uri)
             measures.bytes_out = publisher.publish(outputs)
-
-    def _downloads(self, claim: Claim) -> list[Callable[[], int]]:
-        def download(uri: str, path: str) -> int:
-            to = directories.local_path(self._settings.pfs, path)
-            return self._stores.of(uri).download(uri, to)
-
-        return [partial(download, each.uri, each.local_path) for each in claim.inputs]
 
     def _run_command(self, claim: Claim, lost: Stop, output: Excerpt) -> Finished:
         return command.run(
