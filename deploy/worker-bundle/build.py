@@ -36,7 +36,11 @@ def main() -> int:
         prog="./run bundle", description="Build the directory that runs the worker in any image."
     )
     parser.add_argument(
-        "--out", required=True, type=Path, help="the directory; an older bundle is replaced"
+        "--out",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="the directory; an older bundle is replaced",
     )
     out: Path = parser.parse_args().out.resolve()
     try:
@@ -45,7 +49,7 @@ def main() -> int:
         print(f"Error: {ex}", file=sys.stderr)
         return 1
     except OSError as ex:
-        print(f"Error: {ex.filename or out}: {ex.strerror}", file=sys.stderr)
+        print(f"Error: {out} can't be made: {ex.strerror}", file=sys.stderr)
         return 1
     files = [path for path in out.rglob("*") if path.is_file()]
     size = sum(path.stat().st_blocks * 512 for path in files)

@@ -1,0 +1,88 @@
+"""The directory that the build makes, and when it makes none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bundle.conftest import BUILD
+
+GOAL_BYTES = 60_000_000
+
+
+def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+
+
+def build(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return run(sys.executable, BUILD, *arguments)
+
+
+def test_bundle_is_small_and_may_be_read_by_everyone(bundle: Path) -> None:
+    found = [path.lstat() for path in bundle.rglob("*")]
+    assert sum(each.st_blocks * 512 for each in found) < GOAL_BYTES
+    assert all(each.st_mode & 0o044 == 0o044 for each in found)
+    assert not any(each.st_mode & 0o022 for each in found)
+
+
+def test_bundle_works_in_any_place_and_from_any_directory(bundle: Path, tmp_path: Path) -> None:
+    place = tmp_path / "with a space"
+    shutil.copytree(bundle, place)
+    link = tmp_path / "link"
+    link.symlink_to(place / "falconeri-worker")
+
+    assert run(link, "--version").stdout.startswith("falconeri-worker ")
+
+
+def test_bundle_writes_nothing_into_itself(bundle: Path) -> None:
+    def files() -> Sequence[Path]:
+        return sorted(bundle.rglob("*"))
+
+    before = files()
+    assert run(bundle / "falconeri-worker", "--self-test").returncode == 0
+    assert files() == before
+
+
+def test_start_program_says_what_it_cannot_start(bundle: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "falconeri-worker"
+    shutil.copy(bundle / "falconeri-worker", alone)
+
+    done = run(alone, "--version")
+
+    assert done.returncode == 127
+    assert done.stderr.startswith(f"falconeri-worker: cannot start {tmp_path}/lib/ld-linux")
+
+
+def test_authority_of_ones_own_is_used_when_the_pod_names_it(bundle: Path, tmp_path: Path) -> None:
+    authorities = tmp_path / "none.pem"
+    authorities.touch()
+    argv = [bundle / "falconeri-worker", "--self-test"]
+    environment = os.environ | {"FALCONERI_CA_FILE": str(authorities)}
+
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "FAILED certificates: " in done.stdout
+
+
+def test_build_leaves_a_directory_that_is_no_bundle_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+
+    done = build("--out", tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr == f"Error: {tmp_path} is in the way: it exists and is no bundle\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_build_says_where_a_bundle_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    done = build("--out", tmp_path / "file" / "bundle")
+
+    assert done.returncode == 1
+    assert done.stderr == f"Error: {tmp_path}/file/bundle can't be made: File exists\n"
