@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from falconeri.errors import ClaimLost
-from falconeri_worker import command
-from falconeri_worker.command import CommandNotStarted, Finished, run
+from falconeri_worker import child, command
+from falconeri_worker.child import CommandNotStarted
+from falconeri_worker.command import Command, Finished, run
 from falconeri_worker.excerpt import KEEP_BYTES, Excerpt
 from falconeri_worker.stopping import Stop
 
@@ -28,12 +29,19 @@ def stop() -> Generator[Stop]:
     stop.close()
 
 
-def sh(script: str, *stops: Stop) -> Finished:
-    return run(["sh", "-c", script], env=ENV, stops=stops, output=Excerpt())
+def sh(script: str, *stops: Stop) -> tuple[Finished, str]:
+    return ended(Command(argv=["sh", "-c", script], env=ENV), *stops)
 
 
-def python(script: str) -> Finished:
-    return run([sys.executable, "-c", script], env=ENV, stops=(), output=Excerpt())
+def python(script: str) -> tuple[Finished, str]:
+    return ended(Command(argv=[sys.executable, "-c", script], env=ENV))
+
+
+def ended(to_run: Command, *stops: Stop) -> tuple[Finished, str]:
+    """Run it; return how it ended and what it printed."""
+    output = Excerpt()
+    finished = run(to_run, stops=stops, output=output)
+    return finished, output.text()
 
 
 def wait_for_end_of(pid: int) -> None:
@@ -48,10 +56,10 @@ def wait_for_end_of(pid: int) -> None:
 
 
 def test_both_streams_are_kept_and_copied(capfd: pytest.CaptureFixture[str]) -> None:
-    finished = sh("echo out; echo err >&2")
+    finished, output = sh("echo out; echo err >&2")
 
     assert (finished.exit_code, finished.signal, finished.failure) == (0, None, None)
-    assert sorted(finished.output.splitlines()) == ["err", "out"]
+    assert sorted(output.splitlines()) == ["err", "out"]
     assert capfd.readouterr() == ("out\n", "err\n")
 
 
@@ -67,7 +75,7 @@ def test_both_streams_are_kept_and_copied(capfd: pytest.CaptureFixture[str]) -> 
 def test_an_exit_code_and_a_signal_are_told_apart(
     script: str, exit_code: int | None, signal: int | None, failure: str
 ) -> None:
-    finished = sh(script)
+    finished, _ = sh(script)
 
     assert (finished.exit_code, finished.signal, finished.failure) == (exit_code, signal, failure)
     assert not finished.out_of_memory
@@ -87,7 +95,8 @@ def test_a_kill_is_for_lack_of_memory_only_if_the_kernel_counted_one(
     kills: list[int | None], script: str, expected: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "oom_kills", lambda: kills.pop(0))
-    assert sh(script).out_of_memory is expected
+    finished, _ = sh(script)
+    assert finished.out_of_memory is expected
 
 
 @pytest.mark.parametrize(
@@ -107,36 +116,36 @@ def test_what_cannot_be_started_is_named(
         program.write_text(content)
         program.chmod(mode)
     with pytest.raises(CommandNotStarted, match=f'could not run "{program}": {reason}'):
-        run([str(program)], env=ENV, stops=(), output=Excerpt())
+        ended(Command(argv=[str(program)], env=ENV))
 
 
 def test_the_path_that_is_searched_is_the_commands_own(tmp_path: Path) -> None:
     (tmp_path / "greet").write_text("#!/bin/sh\necho hello\n")
     (tmp_path / "greet").chmod(0o755)
 
-    finished = run(["greet"], env={"PATH": f"{tmp_path}:{ENV['PATH']}"}, stops=(), output=Excerpt())
+    _, output = ended(Command(argv=["greet"], env={"PATH": f"{tmp_path}:{ENV['PATH']}"}))
 
-    assert finished.output == "hello\n"
+    assert output == "hello\n"
 
 
 def test_stdin_is_empty() -> None:
-    assert sh("cat").output == ""
+    assert sh("cat")[1] == ""
 
 
 def test_output_is_bounded_and_the_cut_is_told() -> None:
-    finished = python("import sys; sys.stdout.write('a' * 1_000_000 + 'z' * 1_000_000)")
+    _, output = python("import sys; sys.stdout.write('a' * 1_000_000 + 'z' * 1_000_000)")
 
-    head, note, tail = finished.output.split("\n")
+    head, note, tail = output.split("\n")
     assert (head, tail) == ("a" * KEEP_BYTES, "z" * KEEP_BYTES)
     assert str(2_000_000 - 2 * KEEP_BYTES) in note
 
 
 def test_bytes_that_no_database_keeps_are_replaced() -> None:
-    assert python("import sys; sys.stdout.buffer.write(b'a\\0b\\xffc')").output == "a␀b\ufffdc"
+    assert python("import sys; sys.stdout.buffer.write(b'a\\0b\\xffc')")[1] == "a␀b\ufffdc"
 
 
 def test_time_and_memory_are_measured() -> None:
-    finished = python("data = b'x' * 200_000_000; sum(range(3_000_000))")
+    finished, _ = python("data = b'x' * 200_000_000; sum(range(3_000_000))")
 
     assert finished.cpu_s > 0
     assert 200_000_000 < finished.peak_memory_bytes < 2_000_000_000
@@ -144,21 +153,21 @@ def test_time_and_memory_are_measured() -> None:
 
 @linux_only
 def test_a_grandchild_that_holds_the_pipes_neither_blocks_nor_survives() -> None:
-    finished = sh("sleep 600 & echo $!")
+    finished, output = sh("sleep 600 & echo $!")
 
     assert finished.exit_code == 0
-    wait_for_end_of(int(finished.output))
+    wait_for_end_of(int(output))
 
 
 @linux_only
 def test_a_grandchild_that_has_closed_the_pipes_does_not_survive_either() -> None:
-    finished = sh("sleep 600 >/dev/null 2>&1 & echo $!")
+    _, output = sh("sleep 600 >/dev/null 2>&1 & echo $!")
 
-    wait_for_end_of(int(finished.output))
+    wait_for_end_of(int(output))
 
 
 def test_what_a_grandchild_prints_at_once_is_kept() -> None:
-    assert sh("(echo late) & exit 0").output == "late\n"
+    assert sh("(echo late) & exit 0")[1] == "late\n"
 
 
 def when_printed(path: Path, stop: Stop) -> threading.Thread:
@@ -213,15 +222,15 @@ def no_pidfd(_: int) -> None:
 def test_without_a_pidfd_the_end_is_noticed_too(
     stop: Stop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "_pidfd", no_pidfd)
+    monkeypatch.setattr(child, "_pidfd", no_pidfd)
     thread = when_printed(tmp_path / "ready", stop)
 
-    finished = sh("sleep 600 & echo hello; exit 4")
+    finished, output = sh("sleep 600 & echo hello; exit 4")
     with pytest.raises(ClaimLost):
         sh(f": > {tmp_path}/ready; sleep 600", stop)
 
     thread.join()
-    assert (finished.exit_code, finished.output) == (4, "hello\n")
+    assert (finished.exit_code, output) == (4, "hello\n")
     assert finished.peak_memory_bytes > 0
 
 
@@ -233,9 +242,9 @@ def test_nothing_is_left_open() -> None:
     before = open_files()
     sh("echo")
     with pytest.raises(CommandNotStarted):
-        run(["no-such-program"], env=ENV, stops=(), output=Excerpt())
+        ended(Command(argv=["no-such-program"], env=ENV))
     assert open_files() == before
 
 
 def test_quoted_arguments_show_where_each_begins() -> None:
-    assert command.quoted(["a b", "é"]) == '["a b", "é"]'
+    assert child.quoted(["a b", "é"]) == '["a b", "é"]'

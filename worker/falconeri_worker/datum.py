@@ -6,10 +6,9 @@ the attempt from outside (the claim is lost, the job is over, the worker must go
 
 from __future__ import annotations
 
-import os
 import time
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,13 +31,12 @@ from falconeri.log import get_logger
 from falconeri.states import AttemptOutcome, FailureClass
 from falconeri.storage.pool import FILE_THREADS
 from falconeri.wire.work import Claim, Report, WorkOrder
-from falconeri_worker import command, directories, transfers
-from falconeri_worker.command import CommandNotStarted, Finished
-from falconeri_worker.environment import of_the_container
+from falconeri_worker import directories, transfers
 from falconeri_worker.excerpt import Excerpt, printable
 from falconeri_worker.heartbeat import Heartbeat
 from falconeri_worker.inputs import fetch_inputs
 from falconeri_worker.outputs import OutputRefused, Publisher, find_outputs
+from falconeri_worker.program import Program, ProgramFailed, Ran
 from falconeri_worker.settings import Settings
 from falconeri_worker.stopping import Stop, Termination
 from falconeri_worker.stores import Stores
@@ -53,15 +51,6 @@ _MESSAGE_BYTES = 8 * 1024
 log = get_logger(__name__)
 
 
-class CommandFailed(Exception):
-    """The command ran, and not to a good end."""
-
-    def __init__(self, argv: Sequence[str], finished: Finished) -> None:
-        what = "was killed for lack of memory" if finished.out_of_memory else "failed"
-        super().__init__(f"command {command.quoted(argv)} {what}: {finished.failure}")
-        self.out_of_memory = finished.out_of_memory
-
-
 @dataclass(kw_only=True)
 class Measures:
     """What is known of an attempt so far."""
@@ -72,7 +61,7 @@ class Measures:
     bytes_out: int | None = None
     output: Excerpt = field(default_factory=Excerpt)
     """What the command prints; it may be running."""
-    finished: Finished | None = None
+    ran: Ran | None = None
 
     @contextmanager
     def timed(self, name: str) -> Generator[None]:
@@ -90,6 +79,7 @@ class DatumRunner:
     Args:
         order: The job.
         settings: The surroundings.
+        program: What runs over the files.
         client: To falconerid.
         heartbeat: What keeps claims alive.
         termination: The wish that the whole worker stops.
@@ -97,14 +87,17 @@ class DatumRunner:
 
     def __init__(
         self,
+        *,
         order: WorkOrder,
         settings: Settings,
+        program: Program,
         client: WorkClient,
         heartbeat: Heartbeat,
         termination: Termination,
     ) -> None:
         self._order = order
         self._settings = settings
+        self._program = program
         self._client = client
         self._heartbeat = heartbeat
         self._termination = termination
@@ -156,9 +149,10 @@ class DatumRunner:
                 partial(run_all, threads=FILE_THREADS),
             )
         with measures.timed("command_s"):
-            measures.finished = self._run_command(claim, lost, measures.output)
-        if measures.finished.failure is not None:
-            raise CommandFailed(self._order.command, measures.finished)
+            stops = (self._termination, lost)
+            measures.ran = self._program.run(claim, stops=stops, output=measures.output)
+        if measures.ran.failure is not None:
+            raise measures.ran.failure
         with measures.timed("upload_s"):
             publisher = Publisher(
                 client=self._client,
@@ -171,27 +165,12 @@ class DatumRunner:
             outputs = find_outputs(out, self._order.egress_uri)
             measures.bytes_out = publisher.publish(outputs)
 
-    def _run_command(self, claim: Claim, lost: Stop, output: Excerpt) -> Finished:
-        return command.run(
-            self._order.command,
-            env=self._environment(claim),
-            stops=(self._termination, lost),
-            output=output,
-        )
+    def _downloads(self, claim: Claim) -> list[Callable[[], int]]:
+        def download(uri: str, path: str) -> int:
+            to = directories.local_path(self._settings.pfs, path)
+            return self._stores.of(uri).download(uri, to)
 
-    def _environment(self, claim: Claim) -> dict[str, str]:
-        inherited = {
-            name: value
-            for name, value in of_the_container(os.environ).items()
-            if not name.startswith("FALCONERI_PASSWORD")
-        }
-        return inherited | {
-            "FALCONERI_PFS": str(self._settings.pfs),
-            "FALCONERI_SCRATCH": str(self._settings.scratch),
-            "FALCONERI_JOB_ID": str(self._order.job_id),
-            "FALCONERI_DATUM_ID": str(claim.datum_id),
-            "FALCONERI_ATTEMPT": str(claim.attempt),
-        }
+        return [partial(download, each.uri, each.local_path) for each in claim.inputs]
 
     def _log(self, claim: Claim, measures: Measures, report: Report) -> None:
         fields: dict[str, object] = {
@@ -224,9 +203,9 @@ def _report_of_failure(error: Exception, measures: Measures) -> Report:
 
 def _class_of(error: Exception) -> FailureClass:
     match error:
-        case CommandFailed(out_of_memory=True):
-            return FailureClass.OUT_OF_MEMORY
-        case CommandFailed() | CommandNotStarted() | OutputRefused() | OutputClash():
+        case ProgramFailed(failure_class=failure_class):
+            return failure_class
+        case OutputRefused() | OutputClash():
             return FailureClass.COMMAND
         case StorageError() | InvalidInput() | OutputBusy():
             return FailureClass.STORAGE
@@ -242,19 +221,19 @@ def _report_of(
     error_message: str | None = None,
     backtrace: str | None = None,
 ) -> Report:
-    finished = measures.finished
+    ran = measures.ran or Ran()
     return Report(
         outcome=outcome,
         failure_class=failure_class,
-        output=finished.output if finished else "",
+        output=measures.output.text(),
         error_message=error_message,
         backtrace=backtrace,
-        exit_code=finished.exit_code if finished else None,
-        signal=finished.signal if finished else None,
+        exit_code=ran.exit_code,
+        signal=ran.signal,
         bytes_in=measures.bytes_in,
         bytes_out=measures.bytes_out,
-        cpu_s=finished.cpu_s if finished else None,
-        peak_memory_bytes=finished.peak_memory_bytes if finished else None,
+        cpu_s=ran.cpu_s,
+        peak_memory_bytes=ran.peak_memory_bytes,
     )
 
 

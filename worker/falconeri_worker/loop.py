@@ -23,6 +23,7 @@ from falconeri.states import AttemptOutcome, FailureClass, Verdict
 from falconeri.wire.work import Claim, Completion, Report, WorkAnswer, WorkerIdentity, WorkOrder
 from falconeri_worker.datum import DatumRunner
 from falconeri_worker.heartbeat import BEATS_PER_LEASE, Heartbeat
+from falconeri_worker.programs import open_program
 from falconeri_worker.settings import Settings
 from falconeri_worker.stopping import Terminated, Termination
 from falconeri_worker.waiting import LONG_HOLD_S, Polled, Told, ToldOrPolled
@@ -98,7 +99,15 @@ class _Worker:
             pause=termination.pause,
         )
         self._waiting = ToldOrPolled(told, Polled(self._claim, pause=termination.pause))
-        self._runner = DatumRunner(order, settings, self._client, self._heartbeat, termination)
+        self._program = open_program(order, settings)
+        self._runner = DatumRunner(
+            order=order,
+            settings=settings,
+            program=self._program,
+            client=self._client,
+            heartbeat=self._heartbeat,
+            termination=termination,
+        )
 
     def run(self) -> None:
         self._heartbeat.start()
@@ -107,6 +116,7 @@ class _Worker:
             while claim is not None:
                 claim = self._wanted(self._work_on(claim))
         finally:
+            self._program.close()
             self._heartbeat.close()
 
     def _claim(self) -> WorkAnswer:

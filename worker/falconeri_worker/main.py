@@ -9,7 +9,7 @@ from uuid import UUID
 
 from falconeri import __version__, log
 from falconeri.errors import FalconeriError, InvalidArgument
-from falconeri_worker.command import adopt_orphans
+from falconeri_worker.child import adopt_orphans
 from falconeri_worker.loop import work_for
 from falconeri_worker.settings import read_settings
 from falconeri_worker.stopping import Terminated, Termination
