@@ -12,7 +12,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
 
 from falconeri.client.work import WorkClient
 from falconeri.errors import (
@@ -40,8 +39,6 @@ from falconeri_worker.program import Program, ProgramFailed, Ran
 from falconeri_worker.settings import Settings
 from falconeri_worker.stopping import Stop, Termination
 from falconeri_worker.stores import Stores
-
-T = TypeVar("T")
 
 _ABOUT_THE_ATTEMPT = (ClaimLost, NotFound, JobNotRunning, Unauthorized, Forbidden, Unavailable)
 """What falconerid says that is not the datum's failure: the loop decides."""
@@ -164,13 +161,6 @@ class DatumRunner:
             )
             outputs = find_outputs(out, self._order.egress_uri)
             measures.bytes_out = publisher.publish(outputs)
-
-    def _downloads(self, claim: Claim) -> list[Callable[[], int]]:
-        def download(uri: str, path: str) -> int:
-            to = directories.local_path(self._settings.pfs, path)
-            return self._stores.of(uri).download(uri, to)
-
-        return [partial(download, each.uri, each.local_path) for each in claim.inputs]
 
     def _log(self, claim: Claim, measures: Measures, report: Report) -> None:
         fields: dict[str, object] = {

@@ -1,7 +1,7 @@
 """The environment that the container was started with, for the job's command.
 
-Called by `variables`. In the bundle (deploy/worker-bundle) the worker itself has another one: what is
-meant for the image's loader, libc and OpenSSL must not reach ours. The bundle's start program,
+Called by `variables`. In the bundle (deploy/worker-bundle) the worker itself has another one: what
+is meant for the image's loader, libc and OpenSSL must not reach ours. The bundle's start program,
 start.c, renames such variables and adds some of its own; this is the way back.
 """
 
