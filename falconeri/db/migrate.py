@@ -81,7 +81,7 @@ def migrate(url: str) -> bool:
             _make_view_schema(guard, schema)
         applied = _apply_numbered(url, "procrastinate", _procrastinate_migrations())
         applied += _apply_numbered(url, "falconeri", sql_root() / "migrations")
-        reapplied = _apply_code(guard)
+        reapplied = _apply_code(guard, again=applied > 0)
         log.info("migrated", migrations=applied, functions_changed=reapplied)
         return applied > 0 or reapplied
 
@@ -184,12 +184,16 @@ def _code_checksum(conn: psycopg.Connection) -> str | None:
     return row[0] if row else None
 
 
-def _apply_code(conn: psycopg.Connection) -> bool:
-    """Replace all functions, views and rights in one transaction, if they are not those wanted."""
+def _apply_code(conn: psycopg.Connection, *, again: bool) -> bool:
+    """Replace all functions, views and rights in one transaction, if they are not those wanted.
+
+    Args:
+        again: Even if they are: there may be new tables, on which nobody has rights.
+    """
     files = _code_files()
     role_files = [file for file in files if _is_role(file)]
     wanted = checksum(files)
-    if _code_checksum(conn) == wanted and roles.is_granted(conn, role_files):
+    if not again and _code_checksum(conn) == wanted and roles.is_granted(conn, role_files):
         return False
     with conn.transaction():
         conn.execute("set local check_function_bodies = off")

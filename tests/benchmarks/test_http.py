@@ -20,7 +20,7 @@ from benchmarks.http_tier.servers import Running, falconerid
 from benchmarks.queues import ours
 from benchmarks.queues.queue import payload
 from tests.client.server import Chunks, Reply, serving
-from tests.server.falconerid import fresh_database
+from tests.databases import fresh_database
 
 DONE = "select count(*) from falconeri.attempts where outcome = 'done'"
 CONNECTIONS = 3
@@ -61,9 +61,11 @@ def test_a_step_is_a_datum_that_was_completed(
 ) -> None:
     before = count(conn)
     with closing(make_clients(settings(kind, conn, api, 2_000))) as clients:
-        steps = [clients.burst(0.05).steps for _ in range(2)]
+        steps: list[int] = []
+        while sum(map(bool, steps)) < 2:  # a busy machine may do nothing in one
+            assert len(steps) < 100
+            steps.append(clients.burst(0.05).steps)
 
-    assert min(steps) > 0
     assert count(conn) - before == sum(steps)
 
 

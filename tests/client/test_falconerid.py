@@ -33,8 +33,9 @@ from falconeri.wire.work import (
     Report,
     WorkerIdentity,
 )
+from tests.databases import fresh_database
 from tests.server.conftest import spec
-from tests.server.falconerid import PASSWORD, Falconerid, fresh_database, running
+from tests.server.falconerid import PASSWORD, Falconerid, running
 
 DONE = Report(outcome=AttemptOutcome.DONE)
 FAILED = Report(

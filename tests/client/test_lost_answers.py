@@ -18,8 +18,9 @@ from falconeri.wire.spec import PipelineSpec
 from tests.client.losing_proxy import losing_proxy
 from tests.client.server import Chunks, Reply, Seen, Server, of_json, serving
 from tests.client.test_jobs import JOB, JOB_ID, SPEC
+from tests.databases import fresh_database
 from tests.server.conftest import spec
-from tests.server.falconerid import PASSWORD, Falconerid, fresh_database, running
+from tests.server.falconerid import PASSWORD, Falconerid, running
 
 
 @pytest.fixture(scope="module")

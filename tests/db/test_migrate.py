@@ -208,6 +208,17 @@ def test_reader_keeps_its_rights_when_views_are_made_anew(database_url: str, sou
         assert value(database_url, query)
 
 
+def test_server_gets_its_rights_on_the_table_of_a_new_migration(
+    database_url: str, sources: Path
+) -> None:
+    (sources / "migrations" / "9999_more.sql").write_text("create table falconeri.more ();")
+
+    migrate(database_url)
+
+    query = "select has_table_privilege('falconeri_server', 'falconeri.more', 'insert')"
+    assert value(database_url, query)
+
+
 def test_schema_of_somebody_else_is_left_alone(empty_database_url: str) -> None:
     with psycopg.connect(empty_database_url) as conn:
         conn.execute("create schema report")

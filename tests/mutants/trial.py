@@ -19,20 +19,18 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from unittest.mock import patch
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from falconeri.db.migrate import migrate
 from falconeri.local import Server
+from tests.databases import URL_VARIABLE
 from tests.mutants.mutant import Mutant
+from tests.plugins.embedded import make_logins_cheap
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 300.0
 """A mutant for which the tests wait longer has hung them: caught, too."""
-PLUGIN = "pytest_postgresql.plugin"
-SLOW_TO_IMPORT = (PLUGIN, "hypothesis.stateful", "msgspec.json", "yoyo")
-SCRAM_ITERATIONS_SINCE = 160000
+SLOW_TO_IMPORT = ("hypothesis.stateful", "msgspec.json", "psycopg", "yoyo")
 
 _FORK = multiprocessing.get_context("fork")
 
@@ -79,7 +77,7 @@ class Bench:
         state = self.folder / f"server-{self._servers}"
         state.mkdir(mode=0o755)
         server = Server.start(state, durable=False)
-        _make_logins_cheap(server)
+        make_logins_cheap(server)
         migrate(f"{server.url.rpartition('/')[0]}/template1")
         return server
 
@@ -96,15 +94,6 @@ class Bench:
     def close(self) -> None:
         """Stop the server."""
         self._server.stop()
-
-
-def _make_logins_cheap(server: Server) -> None:
-    """Let a login of which each test needs several cost one round of hashing, not 4096."""
-    with psycopg.connect(server.url, autocommit=True) as conn:
-        if conn.info.server_version >= SCRAM_ITERATIONS_SINCE:
-            conn.execute("set scram_iterations = 1")
-            password = sql.Literal(conn.info.password)
-            conn.execute(sql.SQL("alter user current_user password {}").format(password))
 
 
 class Trial:
@@ -171,10 +160,10 @@ def _run(bench: Bench, log: Path, tests: list[str]) -> None:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.chdir(ROOT)
-    os.environ["FALCONERI_TEST_DATABASE_URL"] = bench.url
+    os.environ[URL_VARIABLE] = bench.url
     os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(bench.folder)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # they cost more than most of the tests
     # Plain: what is imported already cannot be rewritten, and nobody reads these messages.
-    argv = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-p", PLUGIN, *tests]
+    argv = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *tests]
     with patch("falconeri.resources._PACKAGE", bench.folder / "falconeri"):
         sys.exit(pytest.main(argv))

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.server.falconerid import Falconerid, fresh_database, running
+from tests.databases import fresh_database
+from tests.server.falconerid import Falconerid, running
 
 MakeJob = Callable[..., dict[str, Any]]
 

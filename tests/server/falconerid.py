@@ -15,13 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import psycopg
-
-from falconeri.db.migrate import migrate
 from falconeri.local._ports import free_ports
-from tests.plugins.embedded import URL_VARIABLE
 from tests.processes import wait_until
 
 PASSWORD = "the-admin's:password"
@@ -88,19 +83,6 @@ class Falconerid:
 
 def basic(password: str, user: str = "falconeri") -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-@contextmanager
-def fresh_database() -> Generator[str]:
-    """A new, migrated database on the run's server; its URL."""
-    server = os.environ[URL_VARIABLE]
-    name = f"server_{uuid.uuid4().hex}"
-    url = urlsplit(server)._replace(path=f"/{name}").geturl()
-    with psycopg.connect(server, autocommit=True) as conn:
-        conn.execute(f'create database "{name}"'.encode())
-        migrate(url)
-        yield url
-        conn.execute(f'drop database "{name}" with (force)'.encode())
 
 
 @contextmanager

@@ -6,8 +6,9 @@ from uuid import UUID
 import pytest
 
 from falconeri.tokens import make_token
+from tests.databases import fresh_database
 from tests.server.conftest import MakeJob, spec
-from tests.server.falconerid import PASSWORD, Falconerid, basic, fresh_database, running
+from tests.server.falconerid import PASSWORD, Falconerid, basic, running
 
 WHO = {"pod_name": "pod-a", "node_name": "n"}
 

@@ -21,11 +21,11 @@ from falconeri.server.hub import Hub
 from falconeri.server.serve import make_services
 from falconeri.server.sockets import bound
 from falconeri.server.waiting_port import WaitingServer
-from tests.plugins.embedded import URL_VARIABLE
+from tests.databases import URL_VARIABLE, fresh_database
 from tests.processes import wait_until
 from tests.server.conftest import MakeJob, spec
 from tests.server.event_stream import watching
-from tests.server.falconerid import PASSWORD, Falconerid, basic, fresh_database, running
+from tests.server.falconerid import PASSWORD, Falconerid, basic, running
 from tests.server.test_metrics import scrape
 from tests.server.test_waiting import claim, complete
 

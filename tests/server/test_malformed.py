@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import fresh_database
 from tests.server.conftest import MakeJob
-from tests.server.falconerid import Falconerid, fresh_database, running
+from tests.server.falconerid import Falconerid, running
 from tests.server.malformed import CLOSE, REFUSED, UNFINISHED, get, noise, post
 
 BOTH_PORTS = pytest.mark.parametrize("waiting", [False, True], ids=["rest", "waiting"])

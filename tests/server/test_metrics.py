@@ -8,9 +8,10 @@ from pathlib import Path
 import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.databases import fresh_database
 from tests.processes import wait_until
 from tests.server.conftest import spec
-from tests.server.falconerid import Falconerid, fresh_database, running
+from tests.server.falconerid import Falconerid, running
 
 WHO = {"pod_name": "pod-a", "node_name": "n"}
 

@@ -14,9 +14,10 @@ import pytest
 
 from falconeri.local._ports import free_ports
 from tests import processes
+from tests.databases import fresh_database
 from tests.processes import wait_until
 from tests.server.conftest import spec
-from tests.server.falconerid import PASSWORD, Falconerid, fresh_database, running
+from tests.server.falconerid import PASSWORD, Falconerid, running
 
 
 @pytest.fixture

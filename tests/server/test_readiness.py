@@ -15,8 +15,9 @@ import pytest
 from falconeri.db.migrate import migrate
 from falconeri.local import Server
 from tests import processes
+from tests.databases import fresh_database
 from tests.processes import wait_until
-from tests.server.falconerid import Falconerid, fresh_database, running
+from tests.server.falconerid import Falconerid, running
 
 
 @pytest.fixture

@@ -17,10 +17,11 @@ from falconeri.db.migrate import migrate
 from falconeri.local import Server
 from falconeri.tokens import make_token
 from tests import processes
+from tests.databases import fresh_database
 from tests.server.balancer import Balancer, balancing
 from tests.server.conftest import spec
 from tests.server.crew import Crew
-from tests.server.falconerid import PASSWORD, Falconerid, fresh_database, running
+from tests.server.falconerid import PASSWORD, Falconerid, running
 
 DATUMS = 1000
 WORKERS = 6

@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from falconeri.tokens import make_token
+from tests.databases import fresh_database
 from tests.processes import wait_until
-from tests.server.falconerid import PASSWORD, Falconerid, basic, fresh_database, running
+from tests.server.falconerid import PASSWORD, Falconerid, basic, running
 
 WAIT = "/jobs/6f1d6f0e-8a4b-4c0e-9d52-0f3a5c1b7e21/wait?hold_s=0"
 

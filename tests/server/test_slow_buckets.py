@@ -11,9 +11,10 @@ from threading import Event, Thread
 from typing import Any
 
 from falconeri.server.serve import RESERVED, THREADS
+from tests.databases import fresh_database
 from tests.processes import wait_until
 from tests.server.conftest import spec
-from tests.server.falconerid import Answer, Falconerid, fresh_database, running
+from tests.server.falconerid import Answer, Falconerid, running
 
 AT_ONCE = THREADS // 4
 

@@ -12,9 +12,10 @@ import pytest
 from falconeri.errors import Unavailable
 from falconeri.server.serve import THREADS
 from falconeri.server.slots import Slots
+from tests.databases import fresh_database
 from tests.processes import wait_until
 from tests.server.conftest import spec
-from tests.server.falconerid import Falconerid, fresh_database, running
+from tests.server.falconerid import Falconerid, running
 
 
 def test_workers_go_on_while_lists_wait_for_a_lock(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import sys
 import textwrap
 from pathlib import Path
 
+from tests.databases import fresh_database
 from tests.server.conftest import spec
-from tests.server.falconerid import fresh_database, running
+from tests.server.falconerid import running
 
 SLOW_ENDS = """
     import atexit, ctypes, sys, threading

@@ -9,8 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.databases import fresh_database
 from tests.server.conftest import spec
-from tests.server.falconerid import Answer, Falconerid, fresh_database, running
+from tests.server.falconerid import Answer, Falconerid, running
 
 LIMIT = 12
 

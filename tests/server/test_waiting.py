@@ -14,9 +14,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.databases import fresh_database
 from tests.processes import wait_until
 from tests.server.conftest import MakeJob, spec
-from tests.server.falconerid import PASSWORD, Answer, Falconerid, basic, fresh_database, running
+from tests.server.falconerid import PASSWORD, Answer, Falconerid, basic, running
 from tests.server.test_metrics import scrape
 
 

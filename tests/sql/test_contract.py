@@ -74,9 +74,9 @@ def wrappers() -> list[FunctionType]:
     ],
 )
 def test_enum_types_have_the_same_words(
-    conn: psycopg.Connection, sql_type: str, enum: type[StrEnum]
+    catalog: psycopg.Connection, sql_type: str, enum: type[StrEnum]
 ) -> None:
-    rows = conn.execute(
+    rows = catalog.execute(
         "select enumlabel from pg_enum where enumtypid = %s::regtype order by enumsortorder",
         (f"falconeri.{sql_type}",),
     )
@@ -84,8 +84,8 @@ def test_enum_types_have_the_same_words(
     assert [row[0] for row in rows] == [member.value for member in enum]
 
 
-def test_no_enum_type_is_without_its_python_twin(conn: psycopg.Connection) -> None:
-    count = conn.execute(
+def test_no_enum_type_is_without_its_python_twin(catalog: psycopg.Connection) -> None:
+    count = catalog.execute(
         """
         select count(*) from pg_type
         where typtype = 'e' and typnamespace = 'falconeri'::regnamespace
@@ -147,9 +147,9 @@ def test_file_holds_one_function_of_its_own_name(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=name_of)
 def test_function_has_a_comment_in_the_database_that_begins_its_own(
-    conn: psycopg.Connection, file: Path
+    catalog: psycopg.Connection, file: Path
 ) -> None:
-    rows = conn.execute(
+    rows = catalog.execute(
         """
         select obj_description(oid, 'pg_proc') from pg_proc
         where pronamespace = 'falconeri'::regnamespace and proname = %s
@@ -163,17 +163,17 @@ def test_function_has_a_comment_in_the_database_that_begins_its_own(
     assert header(file).split()[:2] == comment.split()[:2]
 
 
-def test_no_function_is_without_a_file(conn: psycopg.Connection) -> None:
-    rows = conn.execute(
+def test_no_function_is_without_a_file(catalog: psycopg.Connection) -> None:
+    rows = catalog.execute(
         "select proname from pg_proc where pronamespace = 'falconeri'::regnamespace"
     )
 
     assert {row[0] for row in rows} == {file.stem for file in FILES}
 
 
-def test_search_path_is_pinned_where_names_are_resolved_late(conn: psycopg.Connection) -> None:
+def test_search_path_is_pinned_where_names_are_resolved_late(catalog: psycopg.Connection) -> None:
     """By the public functions, once: the private ones, called by them only, would pay again."""
-    rows = conn.execute(
+    rows = catalog.execute(
         """
         select p.proname from pg_proc p join pg_language l on l.oid = p.prolang
         where p.pronamespace = 'falconeri'::regnamespace and (
@@ -207,11 +207,11 @@ def test_every_public_function_has_its_wrapper() -> None:
 
 @pytest.mark.parametrize("wrapper", wrappers(), ids=lambda w: f"{w.__module__}.{w.__name__}")
 def test_wrappers_arguments_are_the_functions(
-    conn: psycopg.Connection, wrapper: FunctionType
+    catalog: psycopg.Connection, wrapper: FunctionType
 ) -> None:
     if wrapper.__name__ in NOT_A_FUNCTION:
         return
-    row = conn.execute(
+    row = catalog.execute(
         """
         select coalesce(array_agg(name order by place), '{}')
         from pg_proc p, unnest(p.proargnames, p.proargmodes) with ordinality a (name, mode, place)

@@ -1,0 +1,107 @@
+"""Databases on the run's server: a process of tests migrates one, and all others are copies of it.
+
+What a test changes is gone with its copy. Called by the fixtures of `tests.conftest`, and by those
+who need a database for longer than a test. The server is that of `tests.plugins.embedded`.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import cache
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from falconeri.db.migrate import migrate
+
+URL_VARIABLE = "FALCONERI_TEST_DATABASE_URL"
+
+# The time of the rules: a session may set it.
+NOW = """
+create or replace function falconeri._now() returns timestamptz
+language sql volatile parallel safe
+return coalesce(nullif(current_setting('falconeri.now', true), '')::timestamptz, clock_timestamp())
+"""
+
+
+@contextmanager
+def fresh_database() -> Generator[str]:
+    """A migrated database, as falconerid finds it; its URL."""
+    with _database(_migrated()) as name:
+        yield _url(name)
+
+
+@contextmanager
+def timed_database() -> Generator[str]:
+    """The same, but for `falconeri.now`: a session may set what time the rules believe it to be."""
+    with _database(_timed()) as name:
+        yield _url(name)
+
+
+@contextmanager
+def empty_database() -> Generator[str]:
+    """One with nothing in it."""
+    with _database() as name:
+        yield _url(name)
+
+
+def clear_up() -> None:
+    """Drop what has been copied, and let go of the server; to be called at the end of a run."""
+    if _admin.cache_info().currsize:
+        for template in (_timed, _migrated):
+            if template.cache_info().currsize:
+                _drop(template())
+                template.cache_clear()
+        _admin().close()
+        _admin.cache_clear()
+
+
+@cache
+def _admin() -> psycopg.Connection:
+    return psycopg.connect(os.environ[URL_VARIABLE], autocommit=True)
+
+
+@cache
+def _migrated() -> str:
+    migrate(_url(name := _create()))
+    return name
+
+
+@cache
+def _timed() -> str:
+    name = _create(_migrated())
+    with psycopg.connect(_url(name)) as conn:
+        conn.execute(NOW)
+    return name
+
+
+@contextmanager
+def _database(template: str | None = None) -> Generator[str]:
+    name = _create(template)
+    try:
+        yield name
+    finally:
+        _drop(name)
+
+
+def _create(template: str | None = None) -> str:
+    name = f"falconeri_test_{uuid.uuid4().hex}"
+    query = sql.SQL("create database {}").format(sql.Identifier(name))
+    if template is not None:
+        # Copying the files costs a third of writing each page to the log, which is the default.
+        copy = sql.SQL(" template {} strategy file_copy").format(sql.Identifier(template))
+        query += copy
+    _admin().execute(query)
+    return name
+
+
+def _drop(name: str) -> None:
+    _admin().execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def _url(name: str) -> str:
+    return urlsplit(os.environ[URL_VARIABLE])._replace(path=f"/{name}").geturl()
