@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.bundle import images as image
-from tests.server.falconerid import Falconerid, fresh_database, running
+from tests.databases import fresh_database
+from tests.server.falconerid import Falconerid, running
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "deploy" / "worker-bundle" / "build.py"
