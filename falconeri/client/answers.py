@@ -35,6 +35,7 @@ _BY_TEXT: tuple[tuple[int, str, str, type[errors.FalconeriError]], ...] = (
     (500, "could not load datum ", "", errors.DatumNotFound),
     (500, "can only retry jobs ", "", errors.JobNotRetryable),
     (500, "pool error", "", errors.Unavailable),
+    (500, "error inserting datums", "", errors.OutputClash),  # it means output files
     (403, "datum ", " output files mismatch", errors.OutputsMismatch),
     (403, "datum ", " not found", errors.ClaimLost),
     (403, "datum ", " is owned by ", errors.ClaimLost),

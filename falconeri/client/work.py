@@ -9,8 +9,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from falconeri.client.transport import Transport
-from falconeri.wire.records import OutputFile, OutputFilesAnswer
+from falconeri.wire.records import OutputFile, OutputFilesAnswer, Progress, WaitAnswer
 from falconeri.wire.work import (
+    ClaimRequest,
     Completion,
     CompletionAnswer,
     Heartbeat,
@@ -43,13 +44,13 @@ class WorkClient:
         """
         return self._transport.fetch("POST", f"jobs/{job_id}/workers", WorkOrder, body=identity)
 
-    def claim(self, job_id: UUID, identity: WorkerIdentity) -> WorkAnswer:
-        """Ask for a datum; a pod that holds one gets that one again.
+    def claim(self, job_id: UUID, request: ClaimRequest | WorkerIdentity) -> WorkAnswer:
+        """Ask for a datum; a slot that holds one gets that one again.
 
         Raises:
             JobNotFound: There is none.
         """
-        return self._transport.fetch("POST", f"jobs/{job_id}/claim", WorkAnswer, body=identity)
+        return self._transport.fetch("POST", f"jobs/{job_id}/claim", WorkAnswer, body=request)
 
     def complete(self, datum_id: UUID, completion: Completion) -> WorkAnswer:
         """Report the end of an attempt; return the next datum if one was asked for.
@@ -97,3 +98,12 @@ class WorkClient:
             JobNotFound: There is none.
         """
         return self._transport.fetch("POST", f"jobs/{job_id}/wait_for_work", WorkAnswer, body=wait)
+
+    def wait_for_end(self, job_id: UUID, *, hold_s: float) -> Progress:
+        """Return how the job is when it has ended, or after this time at the latest.
+
+        Raises:
+            JobNotFound: There is none.
+        """
+        query = {"hold_s": f"{hold_s:g}"}
+        return self._transport.fetch("GET", f"jobs/{job_id}/wait", WaitAnswer, query=query).progress

@@ -118,6 +118,7 @@ def plan_pod(
         "FALCONERI_PASSWORD_FILE": str(token),
         "FALCONERI_PFS": pfs,
         "FALCONERI_SCRATCH": scratch,
+        "FALCONERI_SPACE": str(pod),  # also in a private root, which has all of the machine
     }
     _check(environment)
     return PodPlan(environment, image_directory(transform.image) or pod, binds)

@@ -45,19 +45,22 @@ def claim_datum(
     node_name: str,
     leased: bool,
     slot: int = 0,
+    ahead: bool = False,
 ) -> WorkAnswer:
     """Claim the next ready datum for a pod's slot, or get again the one that the slot holds.
 
     Args:
         leased: The pod sends heartbeats.
+        slot: Which of the datums that the pod holds at once.
+        ahead: It has another one to work on first: only if there are plenty.
 
     Raises:
         JobNotFound: ZF001, HTTP 404.
     """
     with conn.cursor(row_factory=record(Work)) as cursor:
         cursor.execute(
-            "select * from falconeri.claim_datum(%s, %s, %s, %s, %s::smallint)",
-            (job_id, pod_name, node_name, leased, slot),
+            "select * from falconeri.claim_datum(%s, %s, %s, %s, %s::smallint, %s)",
+            (job_id, pod_name, node_name, leased, slot, ahead),
         )
         return cast("Work", cursor.fetchone()).answer()
 
@@ -70,11 +73,14 @@ def complete_and_claim(
     attempt: int | None,
     report: Report,
     claim_next: bool,
+    ahead: bool = False,
 ) -> WorkAnswer:
     """End an attempt and hand its slot the next datum; a repeat by the same attempt is fine.
 
     Args:
         attempt: None for the original's workers, who don't know its number.
+        ahead: The pod has another one to work on first: it gets a next one only if there are
+            plenty.
 
     Raises:
         DatumNotFound: ZF002, HTTP 404.
@@ -87,7 +93,7 @@ def complete_and_claim(
             select * from falconeri.complete_and_claim(
               %s, %s, %s::integer,
               row(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)::falconeri.report,
-              %s
+              %s, %s
             )
             """,
             (
@@ -106,6 +112,7 @@ def complete_and_claim(
                 report.cpu_s,
                 report.peak_memory_bytes,
                 claim_next,
+                ahead,
             ),
         )
         return cast("Work", cursor.fetchone()).answer()

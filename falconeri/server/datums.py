@@ -15,7 +15,7 @@ from falconeri.server.operation import Access, operation
 from falconeri.server.work import WorkResource, claim
 from falconeri.states import AttemptOutcome, FailureClass
 from falconeri.wire.records import DatumAnswer, DatumDescription
-from falconeri.wire.work import DatumPatch, DatumUpdate, Report, Reservation, WorkerIdentity
+from falconeri.wire.work import ClaimRequest, DatumPatch, DatumUpdate, Report, Reservation
 
 
 class DatumDescribe(WorkResource):
@@ -43,7 +43,7 @@ class Reservations(WorkResource):
         key = exchange.parse_uuid(job_id, "job_id")
         who = exchange.body(req, Reservation)
         with self._services.db.connection() as conn:
-            work = claim(conn, key, WorkerIdentity(who.pod_name, who.node_name), leased=False)
+            work = claim(conn, key, ClaimRequest(who.pod_name, who.node_name), leased=False)
             if work.claim is None:
                 exchange.answer(resp, None)
                 return

@@ -121,7 +121,7 @@ class JobWait:
         self._services = services
 
     @operation(
-        Access.READ,
+        Access.JOB,
         JobNotFound,
         answers=WaitAnswer,
         query=(

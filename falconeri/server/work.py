@@ -30,6 +30,7 @@ from falconeri.states import Verdict
 from falconeri.wire.controls import WorkersPage
 from falconeri.wire.records import OutputFilesAnswer
 from falconeri.wire.work import (
+    ClaimRequest,
     Completion,
     CompletionAnswer,
     Heartbeat,
@@ -70,11 +71,17 @@ class WorkResource:
             self._services.datum_jobs.note(work.claim.datum_id, job_id)
 
 
-def claim(conn: Connection, job_id: UUID, who: WorkerIdentity, *, leased: bool) -> WorkAnswer:
+def claim(conn: Connection, job_id: UUID, who: ClaimRequest, *, leased: bool) -> WorkAnswer:
     """Claim a datum, again at once while others hold the rows; never answers `busy`."""
     for _ in range(BUSY_TRIES):
         answer = db_datums.claim_datum(
-            conn, job_id=job_id, pod_name=who.pod_name, node_name=who.node_name, leased=leased
+            conn,
+            job_id=job_id,
+            pod_name=who.pod_name,
+            node_name=who.node_name,
+            leased=leased,
+            slot=who.slot,
+            ahead=who.ahead,
         )
         if answer.verdict is not Verdict.BUSY:
             return answer
@@ -121,11 +128,11 @@ class Workers(WorkResource):
 class Claims(WorkResource):
     """`/jobs/{job_id}/claim`."""
 
-    @operation(Access.WORK, JobNotFound, body=WorkerIdentity, answers=WorkAnswer)
+    @operation(Access.WORK, JobNotFound, body=ClaimRequest, answers=WorkAnswer)
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
-        """Claim a datum, or get again the one that the pod holds."""
+        """Claim a datum, or get again the one that the pod's slot holds."""
         key = exchange.parse_uuid(job_id, "job_id")
-        who = exchange.body(req, WorkerIdentity)
+        who = exchange.body(req, ClaimRequest)
         with self._services.db.connection() as conn:
             work = claim(conn, key, who, leased=True)
         self._note(key, work)
@@ -169,11 +176,13 @@ class Completions(WorkResource):
                 attempt=done.attempt,
                 report=done.report,
                 claim_next=done.claim_next,
+                ahead=done.ahead,
             )
         self._note(exchange.caller(req).job_id, work)
-        # Busy: the hub looks again, and waits where this call may not.
-        verdict = Verdict.EMPTY if work.verdict is Verdict.BUSY else work.verdict
-        exchange.answer(resp, CompletionAnswer(next=WorkAnswer(verdict=verdict, claim=work.claim)))
+        if work.verdict is Verdict.BUSY and not done.ahead:
+            # The hub looks again, and waits where this call may not.
+            work = WorkAnswer(verdict=Verdict.EMPTY)
+        exchange.answer(resp, CompletionAnswer(next=work))
 
 
 class OutputFiles(WorkResource):

@@ -178,6 +178,8 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
     job_timeout: str | None = None
     node_selector: dict[str, str] = field(default_factory=dict[str, str])
     retry_delay: str | None = None
+    pipelining: bool = True
+    """Whether workers fetch the next datum's inputs, and store outputs, while the command runs."""
 
     def __post_init__(self) -> None:
         """Say at once that a duration can't be read, or that nobody could follow the input."""
@@ -222,11 +224,14 @@ def parse_spec(data: bytes | str) -> PipelineSpec:
 def stored_form(spec: PipelineSpec) -> dict[str, Any]:
     """Return the object kept in `jobs.pipeline_spec`, as the original stores it.
 
-    The timeout is in seconds. `datum_tries` and `retry_delay` are columns of their own.
+    The timeout is in seconds. `datum_tries` and `retry_delay` are columns of their own; what the
+    original doesn't know is left out where it says nothing.
     """
     stored: dict[str, Any] = msgspec.to_builtins(spec)
     del stored["datum_tries"], stored["retry_delay"]
     stored["job_timeout"] = spec.timeout_s
+    if spec.pipelining:
+        del stored["pipelining"]
     _name_atoms(stored["input"])
     for secret in stored["transform"]["secrets"]:
         if "env_var" in secret:

@@ -16,6 +16,7 @@ from falconeri.states import AttemptOutcome, FailureClass, JobStatus, OutputStat
 from falconeri.wire.spec import PipelineSpec
 
 _Name = Annotated[str, Meta(min_length=1, max_length=253)]
+_Slot = Annotated[int, Meta(ge=0, le=15)]
 _Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
@@ -32,6 +33,19 @@ class WorkerIdentity(Struct, frozen=True):
     node_name: _Name
 
 
+class ClaimRequest(Struct, frozen=True, omit_defaults=True):
+    """The body of `POST /jobs/{id}/claim`.
+
+    A worker may hold several datums, each in a slot of its own. One that has another datum to work
+    on first asks `ahead`: the last datums of a job are for workers that would have none.
+    """
+
+    pod_name: _Name
+    node_name: _Name
+    slot: _Slot = 0
+    ahead: bool = False
+
+
 class WorkOrder(Struct, frozen=True):
     """What a worker needs to know of its job, told once when it registers."""
 
@@ -42,6 +56,8 @@ class WorkOrder(Struct, frozen=True):
     egress_uri: str
     lease_s: int
     """Seconds that a claim lasts without a heartbeat."""
+    pipelining: bool = True
+    """Whether the next datum's inputs may be fetched while the command runs."""
 
 
 class InputRef(Struct, frozen=True):
@@ -92,6 +108,8 @@ class Completion(Struct, frozen=True):
     attempt: int
     report: Report
     claim_next: bool = True
+    ahead: bool = False
+    """The next one would be fetched ahead; see `ClaimRequest`."""
 
 
 class CompletionAnswer(Struct, frozen=True):

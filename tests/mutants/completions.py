@@ -9,7 +9,7 @@ from tests.mutants.mutant import Mutant, of
 COMPLETIONS: tuple[Mutant, ...] = (
     *of(
         "datum/complete_and_claim",
-        "complete repeats failures neighbours pause",
+        "complete ahead repeats failures neighbours pause",
         ("p_report.outcome is distinct from 'done' or p_report", "p_report"),
         (
             "if p_report.outcome is distinct from 'done' or p_report.failure_class is not null then",
@@ -29,24 +29,31 @@ COMPLETIONS: tuple[Mutant, ...] = (
         ("open = s.open - 1", "open = s.open"),
         ("open = s.open - 1", "open = s.open - 2"),
         (
-            "running = s.running - 1 + (p_claim_next and not s.halted and s.next_seq <= s.last_seq)::integer",
-            "running = s.running - 1",
+            "running = s.running - 1 + (\n      p_claim_next and",
+            "running = s.running - 1 + (\n      false and",
         ),
-        ("running = s.running - 1 + (p", "running = s.running + (p"),
+        ("running = s.running - 1 + (\n", "running = s.running + (\n"),
+        ("next_seq = s.next_seq + (\n      p_claim_next", "next_seq = s.next_seq + (\n      false"),
         (
-            "next_seq = s.next_seq + (p_claim_next and not s.halted and s.next_seq <= s.last_seq)::integer",
-            "next_seq = s.next_seq",
+            "end\n    )::integer,\n    taken_seq",
+            "end - 1\n    )::integer,\n    taken_seq",
+        ),
+        ("then s.next_seq\n", "then s.next_seq + 1\n"),
+        ("when p_claim_next and not s.halted\n        and", "when p_claim_next\n        and"),
+        ("when p_claim_next and not s.halted\n        and", "when not s.halted\n        and"),
+        ("when p_claim_next and not s.halted\n        and", "when false and"),
+        # What is left for workers that have nothing.
+        (
+            "case when p_ahead then s.ahead_seq else s.last_seq end\n    )::integer,\n    next_seq",
+            "s.last_seq\n    )::integer,\n    next_seq",
         ),
         (
-            "next_seq = s.next_seq + (p_claim_next and not s.halted and s.next_seq <= s.last_seq)",
-            "next_seq = s.next_seq + (p_claim_next and not s.halted and s.next_seq < s.last_seq)",
+            "case when p_ahead then s.ahead_seq else s.last_seq end\n    )::integer,\n    taken_seq",
+            "s.last_seq\n    )::integer,\n    taken_seq",
         ),
-        ("s.last_seq then s.next_seq end", "s.last_seq then s.next_seq + 1 end"),
-        ("case when p_claim_next and not s.halted and", "case when p_claim_next and"),
-        ("case when p_claim_next and not s.halted and", "case when not s.halted and"),
         (
-            "case when p_claim_next and not s.halted and s.next_seq <= s.last_seq then s.next_seq end",
-            "null",
+            "case when p_ahead then s.ahead_seq else s.last_seq end\n      then",
+            "s.last_seq\n      then",
         ),
         ("where s.job_no = v_claim.job_no and s.shard", "where s.shard"),
         ("and s.shard = v_claim.shard and s.open > 0", "and s.open > 0"),
@@ -62,16 +69,24 @@ COMPLETIONS: tuple[Mutant, ...] = (
         ("if v_open = 0 then", "if false then"),
         ("if v_open = 0 then", "if v_open <= 1 then"),
         (
-            "      when p_claim_next then falconeri._take_datum(v_claim, true) else falconeri._nothing()\n",
-            "      when p_claim_next then falconeri._nothing() else falconeri._nothing()\n",
+            "_take_datum(v_claim, true, p_ahead) else falconeri._nothing()\n    end;\n    if",
+            "_nothing() else falconeri._nothing()\n    end;\n    if",
         ),
         (
-            "      when p_claim_next then falconeri._take_datum(v_claim, true) else falconeri._nothing()\n",
-            "      when true then falconeri._take_datum(v_claim, true) else falconeri._nothing()\n",
+            "v_next := case\n      when p_claim_next then",
+            "v_next := case\n      when true then",
         ),
         (
-            "_fail_attempt(v_claim, p_report);\n    return case when p_claim_next then falconeri._take_datum(v_claim, true)",
-            "_fail_attempt(v_claim, p_report);\n    return case when p_claim_next then falconeri._take_datum(v_claim, false)",
+            "_take_datum(v_claim, true, p_ahead) else falconeri._nothing()\n    end;\n    if",
+            "_take_datum(v_claim, true, false) else falconeri._nothing()\n    end;\n    if",
+        ),
+        (
+            "return case\n      when p_claim_next then falconeri._take_datum(v_claim, true, p_ahead)",
+            "return case\n      when p_claim_next then falconeri._take_datum(v_claim, false, p_ahead)",
+        ),
+        (
+            "return case\n      when p_claim_next then falconeri._take_datum(v_claim, true, p_ahead)",
+            "return case\n      when p_claim_next then falconeri._take_datum(v_claim, true, false)",
         ),
         ("v_next.attempt := 1", "v_next.attempt := 2"),
         ("datum_id = v_next.datum_id, seq", "seq"),

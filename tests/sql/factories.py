@@ -92,10 +92,10 @@ def _cut(conn: psycopg.Connection, job_no: int, count: int, shards: int) -> None
         """
         with old as (delete from falconeri.shards where job_no = %(job_no)s returning *)
         insert into falconeri.shards (
-          job_no, shard, first_seq, next_seq, last_seq, open, max_tries, max_losses
+          job_no, shard, first_seq, next_seq, last_seq, ahead_seq, open, max_tries, max_losses
         )
-        select old.job_no, i, r.first_seq, r.first_seq, r.last_seq, r.last_seq - r.first_seq + 1,
-          old.max_tries, old.max_losses
+        select old.job_no, i, r.first_seq, r.first_seq, r.last_seq, r.last_seq,
+          r.last_seq - r.first_seq + 1, old.max_tries, old.max_losses
         from old, generate_series(0, %(shards)s - 1) i,
           lateral (
             select %(count)s * i / %(shards)s + 1 as first_seq,
@@ -127,10 +127,17 @@ def ask(
     *,
     leased: bool = True,
     slot: int = 0,
+    ahead: bool = False,
 ) -> WorkAnswer:
     """What a pod is told that asks for work."""
     return datums.claim_datum(
-        conn, job_id=job.job_id, pod_name=pod, node_name="node-1", leased=leased, slot=slot
+        conn,
+        job_id=job.job_id,
+        pod_name=pod,
+        node_name="node-1",
+        leased=leased,
+        slot=slot,
+        ahead=ahead,
     )
 
 
@@ -155,6 +162,7 @@ def complete(
     report: Report = DONE,
     *,
     claim_next: bool = False,
+    ahead: bool = False,
 ) -> WorkAnswer:
     """The answer to the end of an attempt."""
     return datums.complete_and_claim(
@@ -164,6 +172,7 @@ def complete(
         attempt=held.attempt,
         report=report,
         claim_next=claim_next,
+        ahead=ahead,
     )
 
 

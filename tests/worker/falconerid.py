@@ -32,14 +32,21 @@ class Datum:
     id: UUID = field(default_factory=uuid.uuid4)
     attempt: int = 0
     running: bool = False
+    slot: int = 0
     reports: list[work.Report] = field(default_factory=list[work.Report])
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.reports and not self.running
 
 
 class Falconerid:
     """Each attribute may be read by a test at any time; `changed` is notified of all changes."""
 
-    def __init__(self, command: Sequence[str], egress_uri: str, lease_s: int) -> None:
+    def __init__(
+        self, command: Sequence[str], egress_uri: str, lease_s: int, *, pipelining: bool = True
+    ) -> None:
         self.job_id = uuid.uuid4()
         self.status = JobStatus.RUNNING
         self.datums: list[Datum] = []
@@ -49,8 +56,11 @@ class Falconerid:
         """Answers that come instead of the real ones, each once: (the end of the path, answer)."""
         self.waiting_port = True
         self.ends_when_all_have_reports = True
+        self.watch_s = 55.0
         self.lost: set[UUID] = set()
         self.beats: list[work.Heartbeat] = []
+        self.claims: list[work.ClaimRequest] = []
+        self.completions: list[work.Completion] = []
         self._order = work.WorkOrder(
             job_id=self.job_id,
             job_name="j",
@@ -58,6 +68,7 @@ class Falconerid:
             command=list(command),
             egress_uri=egress_uri,
             lease_s=lease_s,
+            pipelining=pipelining,
         )
         self._server = Server(self._answer)
         self.url = self._server.url
@@ -85,8 +96,10 @@ class Falconerid:
         self._server.close()
 
     def _answer(self, seen: Seen) -> Reply:
+        is_watch = "/wait?" in seen.path  # all the time, beside the work
         with self.changed:
-            self.calls.append(f"{seen.method} {seen.path}")
+            if not is_watch:
+                self.calls.append(f"{seen.method} {seen.path}")
             self.changed.notify_all()
             for number, (end_of_path, reply) in enumerate(self.failing):
                 if seen.path.endswith(end_of_path):
@@ -104,13 +117,14 @@ class Falconerid:
     def _act(self, seen: Seen) -> object:
         if "Authorization" not in seen.headers:
             raise errors.Unauthorized
-        kind, identifier, action = seen.path.strip("/").split("/")
+        kind, identifier, action = seen.path.partition("?")[0].strip("/").split("/")
         if kind == "jobs" and UUID(identifier) != self.job_id:
             raise errors.JobNotFound(detail=identifier)
         acts: dict[str, Callable[[], object]] = {
             "POST workers": lambda: self._order,
-            "POST claim": self._claim,
+            "POST claim": lambda: self._ask(codec.decode(seen.body, work.ClaimRequest)),
             "POST wait_for_work": lambda: self._wait(codec.decode(seen.body, work.WaitForWork)),
+            "GET wait": self._watch,
             "POST heartbeat": lambda: self._beat(codec.decode(seen.body, work.Heartbeat)),
             "POST complete": lambda: self._complete(
                 identifier, codec.decode(seen.body, work.Completion)
@@ -126,16 +140,22 @@ class Falconerid:
             raise errors.NotFound
         return act()
 
-    def _claim(self) -> work.WorkAnswer:
+    def _ask(self, request: work.ClaimRequest) -> work.WorkAnswer:
+        self.claims.append(request)
+        return self._claim(request.slot)
+
+    def _claim(self, slot: int = 0) -> work.WorkAnswer:
         if self.status.finished:
             return work.WorkAnswer(Verdict.ENDED)
-        held = next((datum for datum in self.datums if datum.running), None)
-        datum = held or next((each for each in self.datums if not each.reports), None)
+        held = next((each for each in self.datums if each.running and each.slot == slot), None)
+        datum = held or next((each for each in self.datums if each.is_ready), None)
         if datum is None:
-            ended = self.ends_when_all_have_reports and self.datums
+            all_have_reports = self.datums and all(each.reports for each in self.datums)
+            ended = self.ends_when_all_have_reports and all_have_reports
             return work.WorkAnswer(Verdict.ENDED if ended else Verdict.EMPTY)
         if held is None:
             datum.running = True
+            datum.slot = slot
             datum.attempt += 1
         return work.WorkAnswer(Verdict.CLAIMED, work.Claim(datum.id, datum.attempt, datum.inputs))
 
@@ -145,8 +165,14 @@ class Falconerid:
         self.changed.wait_for(lambda: self._claimable() or self.status.finished, wait.hold_s)
         return self._claim()
 
+    def _watch(self) -> object:
+        self.changed.wait_for(lambda: self.status.finished, timeout=self.watch_s)
+        counts = dict.fromkeys(("ready", "running", "done", "error", "canceled", "total"), 0)
+        progress = counts | {"failed_attempts": 0, "job_id": str(self.job_id), "job_name": "j"}
+        return {"progress": progress | {"status": self.status}}
+
     def _claimable(self) -> bool:
-        return any(not datum.reports for datum in self.datums)
+        return any(datum.is_ready for datum in self.datums)
 
     def _beat(self, beat: work.Heartbeat) -> work.HeartbeatAnswer:
         self.beats.append(beat)
@@ -157,8 +183,10 @@ class Falconerid:
         datum = self._held(identifier, completion.attempt)
         datum.running = False
         datum.reports.append(completion.report)
+        self.completions.append(completion)
         nothing = work.WorkAnswer(Verdict.EMPTY)
-        return work.CompletionAnswer(self._claim() if completion.claim_next else nothing)
+        claims = completion.claim_next
+        return work.CompletionAnswer(self._claim(datum.slot) if claims else nothing)
 
     def _register(self, identifier: str, new: work.NewOutputs) -> object:
         datum = self._held(identifier, new.attempt)
@@ -190,9 +218,9 @@ class Falconerid:
 
 @contextmanager
 def falconerid(
-    command: Sequence[str], egress_uri: str, *, lease_s: int = 60
+    command: Sequence[str], egress_uri: str, *, lease_s: int = 60, pipelining: bool = True
 ) -> Generator[Falconerid]:
-    server = Falconerid(command, egress_uri, lease_s)
+    server = Falconerid(command, egress_uri, lease_s, pipelining=pipelining)
     try:
         yield server
     finally:

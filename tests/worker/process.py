@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.worker.falconerid import TOKEN, Falconerid
+from tests.worker.original import Original
 
 
 class Worker:
@@ -52,7 +53,7 @@ class Worker:
 
 
 @contextmanager
-def working(home: Path, server: Falconerid, **env: str) -> Generator[Worker]:
+def working(home: Path, server: Falconerid | Original, **env: str) -> Generator[Worker]:
     """Start a worker for the server's job."""
     worker = Worker(home, server.url, [str(server.job_id)], env)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from falconeri.errors import InvalidInput
-from falconeri_worker.directories import empty, local_path, reset
+from falconeri_worker.directories import Directories, empty, local_path
 from tests.worker.user import as_a_user
 
 
@@ -20,10 +20,11 @@ def test_everything_goes_but_the_top_directories(tmp_path: Path) -> None:
     os.mkfifo(scratch / "pipe")
     inodes = pfs.stat().st_ino, scratch.stat().st_ino
 
-    out = reset(pfs, scratch)
+    place = Directories(pfs, scratch, None).alone()
+    place.prepare()
 
-    assert (list(pfs.iterdir()), list(scratch.iterdir())) == ([out], [])
-    assert (out, list(out.iterdir())) == (pfs / "out", [])
+    assert (list(pfs.iterdir()), list(scratch.iterdir())) == ([place.out], [])
+    assert (place.out, list(place.out.iterdir())) == (pfs / "out", [])
     assert (pfs.stat().st_ino, scratch.stat().st_ino) == inodes
 
 

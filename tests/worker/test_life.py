@@ -284,6 +284,19 @@ def test_the_command_of_a_canceled_job_is_killed_and_the_worker_leaves(
     assert "canceled" in worker.events("job_ended")[0]["reason"]
 
 
+def test_a_canceled_jobs_command_is_killed_long_before_the_next_heartbeat(
+    egress: Bucket, home: Path
+) -> None:
+    with falconerid(SLEEP, egress.uri, lease_s=86_400) as server:
+        server.add()
+        with working(home, server) as worker:
+            wait_for_line(worker, "begun\n")
+            server.end(JobStatus.CANCELED)
+            assert worker.wait() == 0, worker.stderr
+
+    assert (reports(server), server.beats) == ([], [])
+
+
 def test_a_report_that_comes_too_late_is_dropped(
     source: Bucket, egress: Bucket, home: Path
 ) -> None:

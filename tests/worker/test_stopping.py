@@ -47,23 +47,32 @@ def test_a_pause_ends_with_the_wish(stop: Stop) -> None:
         stop.pause(3600)
 
 
-def test_a_signal_waits_for_a_place_where_it_may_interrupt(termination: Termination) -> None:
+def test_a_signal_is_a_wish_that_stays(termination: Termination) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     assert termination.requested
-    with pytest.raises(Terminated), termination.interruptible():
-        pytest.fail("it should not have begun")
+    with pytest.raises(Terminated):
+        termination.check()
 
 
-def test_a_signal_interrupts_what_is_interruptible(termination: Termination) -> None:
-    threading.Timer(0.01, os.kill, [os.getpid(), signal.SIGINT]).start()
-    with pytest.raises(Terminated) as caught, termination.interruptible():
-        threading.Event().wait()
-    assert caught.value.signal is signal.SIGINT
+def test_a_signal_ends_a_pause_of_any_thread(termination: Termination) -> None:
+    caught: list[BaseException] = []
+
+    def pause() -> None:
+        try:
+            termination.pause(3600)
+        except Terminated as ex:
+            caught.append(ex)
+
+    (thread := threading.Thread(target=pause)).start()
+    os.kill(os.getpid(), signal.SIGINT)
+    thread.join(60)
+
+    assert [str(ex) for ex in caught] == ["the worker was told to go (SIGINT)"]
 
 
 def test_transfers_keep_their_order(stop: Stop, termination: Termination) -> None:
     tasks = [lambda number=number: number * 2 for number in range(50)]
-    results = run_all(tasks, threads=8, lost=stop, termination=termination)
+    results = run_all(tasks, threads=8, lost=stop, leaving=termination)
     assert results == [number * 2 for number in range(50)]
 
 
@@ -75,7 +84,7 @@ def test_after_an_error_no_transfer_begins(stop: Stop, termination: Termination)
         raise ObjectNotFound
 
     with pytest.raises(ObjectNotFound):
-        run_all([fail] * 10, threads=1, lost=stop, termination=termination)
+        run_all([fail] * 10, threads=1, lost=stop, leaving=termination)
     assert begun == [1]
 
 
@@ -97,7 +106,7 @@ def test_an_error_waits_for_the_transfers_that_have_begun(
         ended.append(True)
 
     with pytest.raises(ObjectNotFound):
-        run_all([fail, last], threads=2, lost=stop, termination=termination)
+        run_all([fail, last], threads=2, lost=stop, leaving=termination)
     assert ended == [True]
 
 
@@ -109,7 +118,7 @@ def test_a_lost_claim_ends_transfers(stop: Stop, termination: Termination) -> No
         stop.request(ClaimLost())
 
     with pytest.raises(ClaimLost):
-        run_all([transfer] * 10, threads=1, lost=stop, termination=termination)
+        run_all([transfer] * 10, threads=1, lost=stop, leaving=termination)
     assert begun == [1]
 
 
@@ -121,5 +130,5 @@ def test_a_signal_leaves_a_transfer_behind(stop: Stop, termination: Termination)
         release.wait(60)
 
     with pytest.raises(Terminated):
-        run_all([transfer], threads=1, lost=stop, termination=termination)
+        run_all([transfer], threads=1, lost=stop, leaving=termination)
     release.set()

@@ -90,6 +90,12 @@ class Heartbeat:
                 del self._held[claim.datum_id]
                 lost.close()
 
+    def stop_all(self, reason: FalconeriError) -> None:
+        """Make the wish for all that is held: the job has ended."""
+        with self._lock:
+            for each in self._held.values():
+                each.lost.request(reason)
+
     def beat(self) -> bool:
         """Send one heartbeat if anything is held; return False if that failed."""
         with self._lock:

@@ -1,37 +1,42 @@
-"""The life of a worker: register, then datum after datum until the job has ended.
+"""The life of a worker: register, then lanes that work until the job has ended.
 
-Called by `main`. One round trip per datum besides its outputs: each report asks for the next datum.
+Called by `main`, in the main thread, which waits for the lanes and for signals.
 """
 
 from __future__ import annotations
 
-import random
+import threading
+from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
+from falconeri.client.original import OriginalWorkClient
 from falconeri.client.retry import BRIEF, ONCE, PATIENT
 from falconeri.client.transport import Transport
 from falconeri.client.work import WorkClient
-from falconeri.errors import (
-    ClaimLost,
-    DatumNotFound,
-    FalconeriError,
-    JobNotFound,
-    JobNotRunning,
-)
+from falconeri.errors import FalconeriError, InvalidArgument, JobNotFound, JobNotRunning, NotFound
 from falconeri.log import get_logger
-from falconeri.states import AttemptOutcome, FailureClass, Verdict
-from falconeri.wire.work import Claim, Completion, Report, WorkAnswer, WorkerIdentity, WorkOrder
-from falconeri_worker.datum import DatumRunner
+from falconeri.wire.work import ClaimRequest, WorkAnswer, WorkerIdentity, WorkOrder
+from falconeri_worker.datum import DatumRunner, Post, Wishes
+from falconeri_worker.directories import Directories, Place
+from falconeri_worker.ending import EndWatch
 from falconeri_worker.heartbeat import BEATS_PER_LEASE, Heartbeat
+from falconeri_worker.lane import Calls, Lane
 from falconeri_worker.programs import open_program
+from falconeri_worker.room import Room
+from falconeri_worker.roster import LANES, Phase, Roster
 from falconeri_worker.settings import Settings
-from falconeri_worker.stopping import Terminated, Termination
-from falconeri_worker.waiting import LONG_HOLD_S, Polled, Told, ToldOrPolled
+from falconeri_worker.stopping import Broken, Leaving, Stop, Termination, wait_for_any
+from falconeri_worker.stores import Stores
+from falconeri_worker.waiting import LONG_HOLD_S, Polled, Told, ToldOrPolled, Waiting
 
 _TRY_TIMEOUT_S = 30.0
 _LEAVING_TIMEOUT_S = 5.0
+_LEAVING_LIMIT_S = 25.0
 _HOLD_MARGIN_S = 15.0
-_BUSY_PAUSE_S = 0.1
+
+Speak = Callable[[Transport], WorkClient]
+"""Makes a client for this kind of falconerid."""
 
 log = get_logger(__name__)
 
@@ -40,7 +45,7 @@ def work_for(job_id: UUID, settings: Settings, termination: Termination) -> None
     """Work until the job has ended.
 
     Raises:
-        Terminated: Told to go; the datum in work has been given back.
+        Terminated: Told to go; the datums in work have been given back, or done in time.
         FalconeriError: falconerid refused us, or was away for too long.
     """
     transport = Transport(
@@ -52,135 +57,186 @@ def work_for(job_id: UUID, settings: Settings, termination: Termination) -> None
     )
     identity = WorkerIdentity(pod_name=settings.pod_name, node_name=settings.node_name)
     try:
-        order = WorkClient(transport).register(job_id, identity)
-        if not order.status.finished:
-            _Worker(order, settings, identity, transport, termination).run()
+        speak, order = _introduce(job_id, identity, transport)
     except (JobNotFound, JobNotRunning) as ex:
         log.info("job_ended", job_id=job_id, reason=str(ex))
-    else:
+        return
+    if order.status.finished:
         log.info("job_ended", job_id=job_id)
+        return
+    _Worker(
+        order=order,
+        settings=settings,
+        identity=identity,
+        speak=speak,
+        transport=transport,
+        termination=termination,
+    ).run()
+
+
+def _introduce(
+    job_id: UUID, identity: WorkerIdentity, transport: Transport
+) -> tuple[Speak, WorkOrder]:
+    """Learn what the job is, and in which way this falconerid is spoken to."""
+    try:
+        return WorkClient, WorkClient(transport).register(job_id, identity)
+    except JobNotFound:
+        raise
+    except NotFound:  # of the path: the original's
+        speak = partial(OriginalWorkClient, identity=identity)
+        order = speak(transport).register(job_id, identity)
+        log.info("original_falconerid", job_id=job_id)
+        return speak, order
 
 
 class _Worker:
+    """A worker's lanes, and what they share.
+
+    Two wishes stop them: `termination` lets nothing new begin, `now` ends what has begun, too. The
+    time between them is the grace of the settings.
+    """
+
     def __init__(
         self,
+        *,
         order: WorkOrder,
         settings: Settings,
         identity: WorkerIdentity,
+        speak: Speak,
         transport: Transport,
         termination: Termination,
     ) -> None:
         self._order = order
         self._log = log.bind(job_id=order.job_id)
-        self._identity = identity
+        self._settings = settings
         self._termination = termination
-        self._client = WorkClient(transport)
+        self._now = Stop()
+        self._broken = Stop()
+        self._ended: FalconeriError | None = None
         beat_s = min(order.lease_s / BEATS_PER_LEASE / 2, _TRY_TIMEOUT_S)
-        beating = WorkClient(transport.but(timeout_s=beat_s, retries=ONCE))
+        beating = speak(transport.but(timeout_s=beat_s, retries=ONCE))
         self._heartbeat = Heartbeat(beating, order, identity.pod_name)
-        # For the last call of all: its pauses are short, and don't end at the signal's wish.
-        self._leaving = WorkClient(
-            Transport(
-                settings.url,
-                settings.password,
-                timeout_s=_LEAVING_TIMEOUT_S,
-                retries=BRIEF,
-                connections=transport.connections,
+        waiting = speak(
+            transport.but(
+                url=settings.wait_url, timeout_s=LONG_HOLD_S + _HOLD_MARGIN_S, retries=ONCE
             )
         )
-        told = Told(
-            WorkClient(
-                transport.but(
-                    url=settings.wait_url, timeout_s=LONG_HOLD_S + _HOLD_MARGIN_S, retries=ONCE
+        self._end_watch = EndWatch(waiting, order.job_id, self._heartbeat.stop_all)
+        self._original = isinstance(waiting, OriginalWorkClient)
+        client = speak(transport.but(pause=self._now.pause))
+        self._calls = Calls(
+            order=order,
+            identity=identity,
+            client=client,
+            leaving=speak(
+                Transport(
+                    settings.url,
+                    settings.password,
+                    timeout_s=_LEAVING_TIMEOUT_S,
+                    retries=BRIEF,
+                    connections=transport.connections,
                 )
             ),
-            order.job_id,
-            identity,
-            pause=termination.pause,
+            waiting=self._way_to_wait(identity, client, waiting),
         )
-        self._waiting = ToldOrPolled(told, Polled(self._claim, pause=termination.pause))
         self._program = open_program(order, settings)
-        self._runner = DatumRunner(
-            order=order,
-            settings=settings,
-            program=self._program,
-            client=self._client,
-            heartbeat=self._heartbeat,
-            termination=termination,
-        )
+        self._stores = Stores()
+        self._room = Room(settings.space or settings.pfs)
+        places = self._places()
+        self._roster = Roster(len(places), self._room)
+        self._threads = [
+            threading.Thread(
+                target=self._run_lane,
+                args=(slot, place),
+                name=f"falconeri-lane-{slot}",
+                daemon=True,
+            )
+            for slot, place in enumerate(places)
+        ]
 
     def run(self) -> None:
+        """Run all lanes to their end.
+
+        Raises:
+            Terminated, FalconeriError: See `work_for`.
+        """
         self._heartbeat.start()
+        if not self._original:
+            self._end_watch.start()
         try:
-            claim = self._wanted(self._claim())
-            while claim is not None:
-                claim = self._wanted(self._work_on(claim))
+            for thread in self._threads:
+                thread.start()
+            wait_for_any(self._roster.all_gone, self._broken, self._termination)
+            self._wind_up()
         finally:
             self._program.close()
+            self._end_watch.close()
             self._heartbeat.close()
+        if isinstance(why := self._broken.reason, Broken):
+            raise why.error
+        self._termination.check()
+        self._log.info("job_ended", **({"reason": str(self._ended)} if self._ended else {}))
 
-    def _claim(self) -> WorkAnswer:
-        return self._client.claim(self._order.job_id, self._identity)
+    def _wind_up(self) -> None:
+        """Let the lanes end that hold something. One that waits at falconerid is left behind."""
+        self._roster.close()
+        if self._termination.requested:
+            self._roster.await_idle(self._settings.grace_s)
+        if why := self._broken.reason or self._termination.reason:
+            self._now.request(why)
+            self._roster.await_idle(_LEAVING_LIMIT_S)
 
-    def _wanted(self, answer: WorkAnswer) -> Claim | None:
-        """Wait, if need be, until there is a datum (returned) or the job has ended (None)."""
-        while True:
-            match answer.verdict:
-                case Verdict.CLAIMED if answer.claim is not None:
-                    return answer.claim
-                case Verdict.CLAIMED:
-                    raise FalconeriError("falconerid handed out a datum without saying which")
-                case Verdict.ENDED:
-                    self._runner.clean_up()
-                    return None
-                case Verdict.BUSY:
-                    self._termination.pause(random.uniform(0, _BUSY_PAUSE_S))  # noqa: S311
-                    answer = self._claim()
-                case Verdict.EMPTY:
-                    self._runner.clean_up()
-                    with self._termination.interruptible():
-                        answer = self._waiting.ask()
-
-    def _work_on(self, claim: Claim) -> WorkAnswer:
-        """Work on a datum and report; return what comes next."""
-        report = None
-        try:
-            report = self._runner.run(claim)
-            return self._complete(claim, report)
-        except Terminated as ex:
-            self._give_back(claim, report or _evicted(ex))
-            raise
-        except (ClaimLost, DatumNotFound) as ex:
-            self._log.warning(
-                "claim_lost", datum_id=claim.datum_id, attempt=claim.attempt, reason=str(ex)
-            )
-            return self._claim()
-
-    def _complete(self, claim: Claim, report: Report) -> WorkAnswer:
-        completion = Completion(
-            pod_name=self._identity.pod_name,
-            attempt=claim.attempt,
-            report=report,
-            claim_next=not self._termination.requested,
+    def _run_lane(self, slot: int, place: Place) -> None:
+        post = Post(slot, place, self._roster, self._room)
+        runner = DatumRunner(
+            order=self._order,
+            settings=self._settings,
+            program=self._program,
+            client=self._calls.client,
+            heartbeat=self._heartbeat,
+            wishes=Wishes(going=self._termination, now=self._now),
+            post=post,
+            stores=self._stores,
         )
-        return self._client.complete(claim.datum_id, completion)
-
-    def _give_back(self, claim: Claim, report: Report) -> None:
-        completion = Completion(
-            pod_name=self._identity.pod_name, attempt=claim.attempt, report=report, claim_next=False
-        )
-        about = self._log.bind(datum_id=claim.datum_id, attempt=claim.attempt)
         try:
-            self._leaving.complete(claim.datum_id, completion)
+            Lane(post, self._calls, runner, self._termination).run()
+        except Leaving:
+            pass
+        except (JobNotFound, JobNotRunning) as ex:
+            self._ended = ex
+            self._roster.close()
         except FalconeriError as ex:
-            about.warning("datum_not_given_back", error=str(ex))
-        else:
-            about.info("datum_given_back", outcome=report.outcome)
+            self._broken.request(Broken(ex))
+        except Exception as ex:  # noqa: BLE001 - a defect: nobody else would hear of it
+            self._log.exception("lane_failed", slot=slot)
+            self._broken.request(Broken(FalconeriError(detail=repr(ex))))
+        finally:
+            self._roster.set_phase(slot, Phase.GONE)
+            # A program that runs on for another lane may be tied to this thread.
+            wait_for_any(self._roster.all_gone)
 
+    def _way_to_wait(
+        self, identity: WorkerIdentity, client: WorkClient, waiting: WorkClient
+    ) -> Waiting:
+        def claim() -> WorkAnswer:
+            request = ClaimRequest(identity.pod_name, identity.node_name)
+            return client.claim(self._order.job_id, request)
 
-def _evicted(why: Terminated) -> Report:
-    return Report(
-        outcome=AttemptOutcome.ERROR,
-        failure_class=FailureClass.EVICTED,
-        error_message=f"the worker was told to go ({why.signal.name})",
-    )
+        polled = Polled(claim, pause=self._termination.pause)
+        if self._original:
+            return polled
+        told = Told(waiting, self._order.job_id, identity, pause=self._termination.pause)
+        return ToldOrPolled(told, polled)
+
+    def _places(self) -> list[Place]:
+        """Say where each lane has its files: several of them if all that takes is there."""
+        settings = self._settings
+        directories = Directories(settings.pfs, settings.scratch, settings.space)
+        if settings.prefetch and self._order.pipelining:
+            try:
+                directories.check_space()
+            except InvalidArgument as ex:
+                self._log.info("not_pipelining", reason=ex.detail)
+            else:
+                return [directories.lane(slot) for slot in range(LANES)]
+        return [directories.alone()]

@@ -34,17 +34,22 @@ Environment (required: FALCONERI_POD_NAME, FALCONERI_NODE_NAME):
   FALCONERI_PASSWORD_FILE   default /etc/falconeri/secrets/POSTGRES_PASSWORD
   FALCONERI_PFS             the directory of inputs and outputs (default /pfs)
   FALCONERI_SCRATCH         the directory for temporary files (default /scratch)
+  FALCONERI_SPACE           a directory with both as `pfs` and `scratch`, on one mount: makes it
+                            possible to fetch the next datum's inputs while the command runs
+  FALCONERI_PREFETCH        0: nothing is fetched or stored while the command runs (default 1)
+  FALCONERI_GRACE           how many seconds the datum in work may go on after SIGTERM (default 0)
   FALCONERI_LOG             debug, info, warning or error (default info)
   and the variables of the stores that the job uses (AWS_...).
 
-The job's command gets all of these but the password's, and FALCONERI_JOB_ID, FALCONERI_DATUM_ID
-and FALCONERI_ATTEMPT. What it leaves running in the background is killed when it ends.
+The job's command gets all of these but those of password and space, and FALCONERI_JOB_ID,
+FALCONERI_DATUM_ID and FALCONERI_ATTEMPT. What it leaves running in the background is killed when it
+ends.
 
 Exit status:
   0     the job has ended, or does not exist
   1     wrong arguments or environment; refused by falconerid; falconerid away for twenty minutes
-  130   stopped by SIGINT: the datum in work was given back
-  143   stopped by SIGTERM: the datum in work was given back
+  130   stopped by SIGINT: what was in work has been given back, or done within FALCONERI_GRACE
+  143   stopped by SIGTERM: the same
 """
 
 FAILURE = 1

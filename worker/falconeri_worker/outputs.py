@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -39,7 +39,12 @@ class Output:
     """A file and where it goes."""
 
     path: Path
+    """The file itself, not a link to it."""
     uri: str
+
+    def moved(self, root: Path, to: Path) -> Output:
+        """Return the same after the directory for outputs has been moved."""
+        return replace(self, path=to / self.path.relative_to(root))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +146,7 @@ def find_outputs(out: Path, egress_uri: str) -> list[Output]:
                 uri = base + name.as_posix()
                 if len(uri.encode()) > MAX_URI_BYTES:
                     raise _refused(name, f"has a URI of more than {MAX_URI_BYTES:,} bytes")
-                found.append(Output(path, uri))
+                found.append(Output(real, uri))
             else:
                 raise _refused(name, "is not a file (a pipe, a socket or a device)")
     return sorted(found, key=lambda output: output.uri)

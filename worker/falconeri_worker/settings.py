@@ -15,6 +15,9 @@ from falconeri.errors import InvalidArgument
 DEFAULT_URL = "http://falconerid:8089/"
 DEFAULT_PASSWORD_FILE = "/etc/falconeri/secrets/POSTGRES_PASSWORD"  # noqa: S105 (a path)
 
+MAX_PREFETCH = 1
+MAX_GRACE_S = 86_400
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -31,6 +34,12 @@ class Settings:
     """What the program sees as `/pfs`; its inputs, and `out`."""
     scratch: Path
     """A directory for the program's temporary files, empty for each datum."""
+    space: Path | None
+    """Holds `pfs` and `scratch`, and room beside them to put files aside; None: there is none."""
+    prefetch: int
+    """Whether a datum may be fetched while another one's command runs: 1, or 0."""
+    grace_s: float
+    """How long the datums in work may go on after SIGTERM."""
     log_level: str
 
 
@@ -50,8 +59,18 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         node_name=_required(environ, "FALCONERI_NODE_NAME"),
         pfs=Path(environ.get("FALCONERI_PFS") or "/pfs"),
         scratch=Path(environ.get("FALCONERI_SCRATCH") or "/scratch"),
+        space=Path(space) if (space := environ.get("FALCONERI_SPACE")) else None,
+        prefetch=_number(environ, "FALCONERI_PREFETCH", default=1, largest=MAX_PREFETCH),
+        grace_s=_number(environ, "FALCONERI_GRACE", default=0, largest=MAX_GRACE_S),
         log_level=environ.get("FALCONERI_LOG") or "info",
     )
+
+
+def _number(environ: Mapping[str, str], name: str, *, default: int, largest: int) -> int:
+    text = environ.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and int(text) <= largest):
+        raise InvalidArgument(name, detail=f"{text!r} is not a number from 0 to {largest}")
+    return int(text)
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:

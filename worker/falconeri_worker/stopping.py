@@ -9,39 +9,82 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Generator
-from contextlib import contextmanager
 from types import FrameType
 
+from falconeri.errors import FalconeriError
 
-class Terminated(BaseException):
-    """SIGTERM or SIGINT has arrived: this worker has some seconds left.
+
+class Leaving(BaseException):
+    """This worker ends, though its job goes on: what it holds is given back.
 
     Not an Exception, so that no library takes it for a failure of its own.
     """
+
+
+class Terminated(Leaving):
+    """SIGTERM or SIGINT has arrived: this worker has some seconds left."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.signal = signal.Signals(signal_number)
 
+    def __str__(self) -> str:
+        return f"the worker was told to go ({self.signal.name})"
 
-class Stop:
+
+class Broken(Leaving):
+    """Something went wrong that is no datum's affair."""
+
+    def __init__(self, error: FalconeriError) -> None:
+        super().__init__(error)
+        self.error = error
+
+    def __str__(self) -> str:
+        return f"the worker could not go on: {self.error}"
+
+
+class Bell:
+    """Rung once, by anyone; whoever waits for it, wakes up."""
+
+    def __init__(self) -> None:
+        self._readable, self._writable = os.pipe()
+
+    def ring(self) -> None:
+        """Wake up all who wait, now or later. May be called in a signal handler."""
+        os.write(self._writable, b"\0")
+
+    def fileno(self) -> int:
+        """Return what becomes readable."""
+        return self._readable
+
+    def close(self) -> None:
+        """Free the pipe; nobody may use it any more."""
+        os.close(self._readable)
+        os.close(self._writable)
+
+
+class Stop(Bell):
     """A wish to stop and its reason. Once there, it stays."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._reason: BaseException | None = None
-        self._readable, self._writable = os.pipe()
 
     def request(self, reason: BaseException) -> None:
         """Wish it; the first reason is the one that counts. May be called in a signal handler."""
         if self._reason is None:
             self._reason = reason
-            os.write(self._writable, b"\0")
+            self.ring()
 
     def check(self) -> None:
         """Raise the reason if there is one."""
         if self._reason is not None:
             raise self._reason
+
+    @property
+    def reason(self) -> BaseException | None:
+        """The reason, if there is one."""
+        return self._reason
 
     @property
     def requested(self) -> bool:
@@ -50,52 +93,25 @@ class Stop:
 
     def pause(self, seconds: float) -> None:
         """Sleep, but wake up and raise the reason as soon as there is one."""
-        poll = select.poll()
-        poll.register(self._readable, select.POLLIN)
-        poll.poll(seconds * 1000)
+        wait_for_any(self, timeout_s=seconds)
         self.check()
-
-    def fileno(self) -> int:
-        """Return what becomes readable."""
-        return self._readable
-
-    def close(self) -> None:
-        """Free the pipe; nobody may use the wish any more."""
-        os.close(self._readable)
-        os.close(self._writable)
 
 
 class Termination(Stop):
-    """SIGTERM and SIGINT as a wish to stop. Belongs to the main thread.
-
-    The handler raises only inside `interruptible`: elsewhere an exception out of nowhere could cut
-    the report of a datum in two.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._interruptible = False
+    """SIGTERM and SIGINT as a wish to stop."""
 
     def install(self) -> None:
-        """Take over the two signals, for as long as the process lives."""
+        """Take over the two signals, for as long as the process lives. For the main thread."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
 
-    @contextmanager
-    def interruptible(self) -> Generator[None]:
-        """Raise Terminated in this block as soon as a signal arrives, or if one has arrived.
-
-        Not to be nested.
-        """
-        self._interruptible = True  # first: a signal between the two lines must not be missed
-        try:
-            self.check()
-            yield
-        finally:
-            self._interruptible = False
-
     def _on_signal(self, signal_number: int, _frame: FrameType | None) -> None:
         self.request(Terminated(signal_number))
-        if self._interruptible:
-            self._interruptible = False
-            self.check()
+
+
+def wait_for_any(*bells: Bell, timeout_s: float | None = None) -> None:
+    """Return when one of them has been rung, or the time is over."""
+    poll = select.poll()
+    for bell in bells:
+        poll.register(bell, select.POLLIN)
+    poll.poll(None if timeout_s is None else timeout_s * 1000)

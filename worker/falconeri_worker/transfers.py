@@ -1,4 +1,4 @@
-"""Many transfers at once, while the main thread stays ready for signals.
+"""Many transfers at once, by threads that can be left behind.
 
 Called by `datum`; knows nothing of storage. The threads are daemons: a worker that has been told to
 go doesn't wait for a file of 50 GB.
@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from falconeri_worker.stopping import Stop, Termination
+from falconeri_worker.stopping import Bell, Stop, wait_for_any
 
 T = TypeVar("T")
 
 
 def run_all(
-    tasks: Sequence[Callable[[], T]], *, threads: int, lost: Stop, termination: Termination
+    tasks: Sequence[Callable[[], T]], *, threads: int, lost: Stop, leaving: Stop
 ) -> list[T]:
     """Run all tasks and return their results in the same order.
 
@@ -27,43 +27,48 @@ def run_all(
         tasks: Functions without arguments.
         threads: How many run at a time, ≥ 1; with one, they run in order.
         lost: The wish to stop of this attempt.
-        termination: The wish to stop of this process; tasks that have begun are left behind.
+        leaving: The wish that this worker ends; tasks that have begun are left behind.
 
     Raises:
-        Terminated: At once.
+        Leaving: At once.
         BaseException: The first error, or the reason why the claim was lost.
     """
+    leaving.check()
+    if not tasks:
+        return []
     batch = _Batch(tasks, lost)
     try:
-        with termination.interruptible():
-            batch.run(min(threads, len(tasks)))
+        batch.start(min(threads, len(tasks)))
+        wait_for_any(batch.over, leaving)
     finally:
-        batch.begin_no_more()
+        batch.close()
+    leaving.check()
     lost.check()
     return batch.results()
 
 
 class _Batch(Generic[T]):
     def __init__(self, tasks: Sequence[Callable[[], T]], lost: Stop) -> None:
+        self.over = Bell()
         self._pending = iter(enumerate(tasks))
         self._lost = lost
         self._lock = threading.Lock()
         self._results: dict[int, T] = {}
         self._error: BaseException | None = None
+        self._active = 0
         self._closed = False
 
-    def run(self, threads: int) -> None:
-        workers = [
-            threading.Thread(target=self._work, name=f"falconeri-transfer-{number}", daemon=True)
-            for number in range(threads)
-        ]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
+    def start(self, threads: int) -> None:
+        self._active = threads
+        for number in range(threads):
+            threading.Thread(
+                target=self._work, name=f"falconeri-transfer-{number}", daemon=True
+            ).start()
 
-    def begin_no_more(self) -> None:
-        self._closed = True
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self.over.close()
 
     def results(self) -> list[T]:
         if self._error is not None:
@@ -75,8 +80,12 @@ class _Batch(Generic[T]):
             number, function = task
             try:
                 self._results[number] = function()
-            except BaseException as ex:  # noqa: BLE001 (the main thread raises it)
+            except BaseException as ex:  # noqa: BLE001 (who waits for the batch raises it)
                 self._error = self._error or ex
+        with self._lock:
+            self._active -= 1
+            if not self._active and not self._closed:
+                self.over.ring()
 
     def _next(self) -> tuple[int, Callable[[], T]] | None:
         with self._lock:

@@ -11,7 +11,7 @@ from falconeri_worker import directories
 from falconeri_worker.environment import of_the_container
 from falconeri_worker.settings import Settings
 
-_NOT_FOR_COMMANDS = ("FALCONERI_PASSWORD",)
+_NOT_FOR_COMMANDS = ("FALCONERI_PASSWORD", "FALCONERI_SPACE", "FALCONERI_LISTEN_DSN")
 
 
 def of_job(

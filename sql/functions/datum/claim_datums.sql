@@ -40,7 +40,7 @@ begin
       where w.job_no = v_job.job_no and w.pod_name = v_asked.pod_name
     );
     v_work := case
-      when v_claim.seq is null then falconeri._take_datum(v_claim, false)
+      when v_claim.seq is null then falconeri._take_datum(v_claim, false, false)
       else falconeri._held_work(v_claim.job_no, v_claim.seq, v_claim.attempt)
     end;
     return query

@@ -1,6 +1,7 @@
 -- Ends an attempt and hands its slot the next datum, in one call.
 --   p_attempt      null: whichever attempt the pod holds (the original's workers)
 --   p_claim_next   false: the slot stays idle
+--   p_ahead        the pod has another one to work on first: it gets a next one only if there are plenty
 -- Returns one row; a repeat by the same attempt answers what the slot holds now.
 -- Raises ZF002 datum_not_found, ZF003 claim_lost, ZF009 invalid_input for a report that is neither a
 -- success nor a failure with its class and message.
@@ -9,7 +10,7 @@
 -- of another function costs it about as much as one of these statements.
 create function falconeri.complete_and_claim(
   p_datum_id uuid, p_pod_name text, p_attempt integer, p_report falconeri.report,
-  p_claim_next boolean
+  p_claim_next boolean, p_ahead boolean default false
 ) returns falconeri.work
 language plpgsql volatile set search_path = falconeri, pg_temp set enable_seqscan = off as $$
 declare
@@ -28,20 +29,32 @@ begin
     and (p_attempt is null or c.attempt = p_attempt)
   for update;
   if not found then
-    return falconeri._repeat_completion(p_datum_id, p_pod_name, p_attempt, p_report, p_claim_next);
+    return falconeri._repeat_completion(p_datum_id, p_pod_name, p_attempt, p_report, p_claim_next, p_ahead);
   end if;
   if p_report.outcome = 'error' then
     perform falconeri._fail_attempt(v_claim, p_report);
-    return case when p_claim_next then falconeri._take_datum(v_claim, true) else falconeri._nothing() end;
+    return case
+      when p_claim_next then falconeri._take_datum(v_claim, true, p_ahead) else falconeri._nothing()
+    end;
   end if;
 
   -- One update on one page: close this datum and, if there is a fresh one, take it.
   update falconeri.shards s set
     done = s.done + 1,
     open = s.open - 1,
-    running = s.running - 1 + (p_claim_next and not s.halted and s.next_seq <= s.last_seq)::integer,
-    next_seq = s.next_seq + (p_claim_next and not s.halted and s.next_seq <= s.last_seq)::integer,
-    taken_seq = case when p_claim_next and not s.halted and s.next_seq <= s.last_seq then s.next_seq end
+    running = s.running - 1 + (
+      p_claim_next and not s.halted
+      and s.next_seq <= case when p_ahead then s.ahead_seq else s.last_seq end
+    )::integer,
+    next_seq = s.next_seq + (
+      p_claim_next and not s.halted
+      and s.next_seq <= case when p_ahead then s.ahead_seq else s.last_seq end
+    )::integer,
+    taken_seq = case
+      when p_claim_next and not s.halted
+        and s.next_seq <= case when p_ahead then s.ahead_seq else s.last_seq end
+      then s.next_seq
+    end
   where s.job_no = v_claim.job_no and s.shard = v_claim.shard and s.open > 0
   returning s.open, s.taken_seq into v_open, v_taken;
   if not found then
@@ -63,7 +76,7 @@ begin
       perform falconeri._close_shard(v_claim.job_no, v_claim.shard);
     end if;
     v_next := case
-      when p_claim_next then falconeri._take_datum(v_claim, true) else falconeri._nothing()
+      when p_claim_next then falconeri._take_datum(v_claim, true, p_ahead) else falconeri._nothing()
     end;
     if v_next.verdict <> 'claimed' then
       perform falconeri._free_claim(v_claim.worker_no, v_claim.slot);
@@ -81,5 +94,5 @@ begin
   return v_next;
 end
 $$;
-comment on function falconeri.complete_and_claim(uuid, text, integer, falconeri.report, boolean)
+comment on function falconeri.complete_and_claim(uuid, text, integer, falconeri.report, boolean, boolean)
 is 'Ends an attempt and hands its slot the next datum, in one call.';

@@ -27,13 +27,19 @@ begin
   -- So many that workers rarely meet, so few that their sum is read in a millisecond, and so large that
   -- their ends are rare.
   v_shards := case when v_count = 0 then 0 else greatest(1, least(256, v_count / 8))::integer end;
-  insert into falconeri.shards (job_no, shard, first_seq, next_seq, last_seq, open, max_tries, max_losses)
-  select j.job_no, i, r.first_seq, r.first_seq, r.last_seq, r.last_seq - r.first_seq + 1,
-    j.max_tries, j.max_losses
+  -- The last datum of each worker but one is not fetched ahead by a worker that has another: they are
+  -- spread over the shards.
+  insert into falconeri.shards (
+    job_no, shard, first_seq, next_seq, last_seq, ahead_seq, open, max_tries, max_losses
+  )
+  select j.job_no, i, r.first_seq, r.first_seq, r.last_seq,
+    r.last_seq - (o.workers * (i + 1) / v_shards - o.workers * i / v_shards),
+    r.last_seq - r.first_seq + 1, j.max_tries, j.max_losses
   from falconeri.jobs j, generate_series(0, v_shards - 1) i,
     lateral (
       select v_count * i / v_shards + 1 as first_seq, v_count * (i + 1) / v_shards as last_seq
-    ) r
+    ) r,
+    lateral (select greatest(j.parallelism - 1, 0)::bigint as workers) o
   where j.job_no = p_job_no;
   insert into falconeri.shard_groups (job_no, shard_group, open_shards)
   select p_job_no, falconeri._shard_group(i), count(*)

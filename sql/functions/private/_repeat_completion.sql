@@ -5,7 +5,7 @@
 -- Raises ZF002 datum_not_found, ZF003 claim_lost.
 create function falconeri._repeat_completion(
   p_datum_id uuid, p_pod_name text, p_attempt integer, p_report falconeri.report,
-  p_claim_next boolean
+  p_claim_next boolean, p_ahead boolean
 ) returns falconeri.work
 language plpgsql volatile as $$
 declare
@@ -29,9 +29,9 @@ begin
     return falconeri._nothing();
   end if;
   return falconeri.claim_datum(
-    v_last.job_id, p_pod_name, v_last.node_name, v_last.leased, v_last.slot
+    v_last.job_id, p_pod_name, v_last.node_name, v_last.leased, v_last.slot, p_ahead
   );
 end
 $$;
-comment on function falconeri._repeat_completion(uuid, text, integer, falconeri.report, boolean)
+comment on function falconeri._repeat_completion(uuid, text, integer, falconeri.report, boolean, boolean)
 is 'The answer to the completion of an attempt that the pod does not hold.';

@@ -1,8 +1,10 @@
 -- Takes a ready datum of a job for an idle, locked claim: from its last shard, or the next that has any.
 --   p_fresh_first   a fresh one of its shard before one that is to be tried again: who has just failed at
 --                   a datum should not get it back while there is another
+--   p_ahead         for a worker that has another one to work on first: a fresh one, and none of the last
+--                   ones of a job, which are for workers that would have none
 -- Locks: one shard, found with SKIP LOCKED; never waits.
-create function falconeri._take_datum(p_claim falconeri.claims, p_fresh_first boolean)
+create function falconeri._take_datum(p_claim falconeri.claims, p_fresh_first boolean, p_ahead boolean)
 returns falconeri.work
 language plpgsql volatile as $$
 declare
@@ -11,27 +13,38 @@ declare
 begin
   select s.* into v_shard from falconeri.shards s
   where s.job_no = p_claim.job_no and s.shard = p_claim.shard
-    and not s.halted and (s.requeued > 0 or s.next_seq <= s.last_seq)
+    and not s.halted and (
+      s.next_seq <= case when p_ahead then s.ahead_seq else s.last_seq end
+      or (s.requeued > 0 and not p_ahead)
+    )
   for no key update skip locked;
   -- Whoever shares a shard waits for the commits of the others: one where nobody is at work, or at least
   -- the one with the fewest, which takes reading them all.
   if not found then
     select s.* into v_shard from falconeri.shards s
     where s.job_no = p_claim.job_no and s.shard > coalesce(p_claim.shard, -1) and s.running = 0
-      and not s.halted and (s.requeued > 0 or s.next_seq <= s.last_seq)
+      and not s.halted and (
+        s.next_seq <= case when p_ahead then s.ahead_seq else s.last_seq end
+        or (s.requeued > 0 and not p_ahead)
+      )
     order by s.shard limit 1 for no key update skip locked;
   end if;
   if not found then
     select s.* into v_shard from falconeri.shards s
     where s.job_no = p_claim.job_no
-      and not s.halted and (s.requeued > 0 or s.next_seq <= s.last_seq)
+      and not s.halted and (
+        s.next_seq <= case when p_ahead then s.ahead_seq else s.last_seq end
+        or (s.requeued > 0 and not p_ahead)
+      )
     order by s.running, s.shard limit 1 for no key update skip locked;
   end if;
   if not found then
-    return falconeri._no_work(p_claim.job_no);
+    return falconeri._no_work(p_claim.job_no, p_ahead);
   end if;
 
-  if v_shard.requeued > 0 and not (p_fresh_first and v_shard.next_seq <= v_shard.last_seq) then
+  if v_shard.requeued > 0 and not (
+    (p_fresh_first or p_ahead) and v_shard.next_seq <= v_shard.last_seq
+  ) then
     delete from falconeri.requeue r
     where r.job_no = v_shard.job_no and r.shard = v_shard.shard and r.seq = (
       select q.seq from falconeri.requeue q
@@ -56,5 +69,5 @@ begin
   return falconeri._held_work(v_again.job_no, v_again.seq, v_again.attempt);
 end
 $$;
-comment on function falconeri._take_datum(falconeri.claims, boolean)
+comment on function falconeri._take_datum(falconeri.claims, boolean, boolean)
 is 'Takes a ready datum of a job for an idle, locked claim.';

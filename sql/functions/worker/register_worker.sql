@@ -3,7 +3,7 @@
 create function falconeri.register_worker(p_job_id uuid, p_pod_name text, p_node_name text)
 returns table (
   job_id uuid, job_name text, status falconeri.job_status, command text[], egress_uri text,
-  lease_s integer
+  lease_s integer, pipelining boolean
 )
 language plpgsql volatile set search_path = falconeri, pg_temp as $$
 declare
@@ -13,7 +13,8 @@ begin
     perform falconeri._worker_no(v_job, p_pod_name, p_node_name, true);
   end if;
   return query
-  select v_job.id, v_job.job_name, v_job.status, v_job.command, v_job.egress_uri, v_job.lease_s;
+  select v_job.id, v_job.job_name, v_job.status, v_job.command, v_job.egress_uri, v_job.lease_s,
+    coalesce((v_job.pipeline_spec ->> 'pipelining')::boolean, true);
 end
 $$;
 comment on function falconeri.register_worker(uuid, text, text)
