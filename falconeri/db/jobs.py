@@ -239,6 +239,15 @@ def job_progress(conn: Connection, *, job_id: UUID) -> Progress:
         return cast("Progress", cursor.fetchone())
 
 
+def watch_job(conn: Connection, *, job_id: UUID) -> None:
+    """Ask that a notification tells when work of a job becomes ready; then look once more.
+
+    Raises:
+        JobNotFound: ZF001, HTTP 404.
+    """
+    conn.execute("select falconeri.watch_job(%s)", (job_id,))
+
+
 def list_running_jobs(conn: Connection) -> list[RunningJob]:
     """The running jobs, oldest first."""
     with conn.cursor(row_factory=record(RunningJob)) as cursor:

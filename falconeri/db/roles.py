@@ -43,8 +43,7 @@ def is_granted(conn: Connection, files: list[Path]) -> bool:
     """Whether `grant_all` has nothing to do: no role to create, and all that exist have rights."""
     may_create = _may_create(conn)
     return all(
-        _has_rights(conn, file.stem) if _exists(conn, file.stem) else not may_create
-        for file in files
+        _has_rights(conn, file) if _exists(conn, file.stem) else not may_create for file in files
     )
 
 
@@ -57,13 +56,16 @@ def _may_create(conn: Connection) -> bool:
     return conn.execute(query).fetchone() is not None
 
 
-def _has_rights(conn: Connection, role: str) -> bool:
+def _has_rights(conn: Connection, file: Path) -> bool:
+    """Whether a role has what goes when schemas are made anew; who only listens has none of it."""
+    if b"grant usage on schema" not in file.read_bytes():
+        return True
     row = conn.execute(
         """
         select has_schema_privilege(%(role)s, 'falconeri', 'usage')
           or has_schema_privilege(%(role)s, 'report', 'usage')
         """,
-        {"role": role},
+        {"role": file.stem},
     ).fetchone()
     return row == (True,)
 

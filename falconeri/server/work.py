@@ -11,6 +11,7 @@ from uuid import UUID
 import falcon
 
 from falconeri.db import datums as db_datums
+from falconeri.db import jobs as db_jobs
 from falconeri.db import outputs as db_outputs
 from falconeri.db import workers as db_workers
 from falconeri.errors import (
@@ -135,6 +136,9 @@ class Claims(WorkResource):
         who = exchange.body(req, ClaimRequest)
         with self._services.db.connection() as conn:
             work = claim(conn, key, who, leased=True)
+            if work.verdict is Verdict.EMPTY and who.watch:
+                db_jobs.watch_job(conn, job_id=key)
+                work = claim(conn, key, who, leased=True)  # it may have come before
         self._note(key, work)
         exchange.answer(resp, work)
 

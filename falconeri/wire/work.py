@@ -44,6 +44,8 @@ class ClaimRequest(Struct, frozen=True, omit_defaults=True):
     node_name: _Name
     slot: _Slot = 0
     ahead: bool = False
+    watch: bool = False
+    """If there is nothing, have the database notify when there is: for who listens to it."""
 
 
 class WorkOrder(Struct, frozen=True):

@@ -73,6 +73,30 @@ def test_reader_and_operator_may_read_the_views_and_no_table(
     assert allowed(conn, role, "insert, update, delete, truncate, references, trigger") == set()
 
 
+def test_listener_is_told_and_can_do_nothing_else(
+    conn: psycopg.Connection, become: Callable[[str], psycopg.Connection]
+) -> None:
+    job = make_job(conn, 1)
+    listener = become("falconeri_listener")
+    listener.execute("listen falconeri_job")
+
+    jobs.cancel_job(conn, job_id=job.job_id)
+
+    (told,) = listener.notifies(timeout=60, stop_after=1)
+    assert told.payload == str(job.job_id)
+    everything = "select, insert, update, delete, truncate, references, trigger"
+    assert allowed(conn, "falconeri_listener", everything) == set()
+    for query in (
+        b"select from falconeri.jobs",
+        b"select from report.jobs",
+        b"select falconeri.find_job('x')",
+        b"create schema mine",
+        b"create table public.mine ()",
+    ):
+        with pytest.raises(pg.InsufficientPrivilege):
+            listener.execute(query)
+
+
 @pytest.mark.parametrize("schema", ["report", "compat"])
 def test_reader_may_read_every_view(
     conn: psycopg.Connection, become: Callable[[str], psycopg.Connection], schema: str

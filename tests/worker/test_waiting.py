@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from falconeri.client.retry import ONCE
@@ -15,6 +17,7 @@ from falconeri.client.work import WorkClient
 from falconeri.errors import FalconeriError, JobNotFound, NotFound, Unavailable
 from falconeri.states import Verdict
 from falconeri.wire.work import WorkAnswer, WorkerIdentity
+from falconeri_worker.listening import Listened
 from falconeri_worker.waiting import Polled, Told, ToldOrPolled
 from tests.client.server import Reply, in_turn, of_json, serving
 
@@ -79,6 +82,39 @@ def test_a_waiting_port_that_does_not_hold_its_answers_is_not_asked_without_paus
     assert answers == [Verdict.EMPTY, Verdict.ENDED]
     assert len(pauses) == 1
     assert 0 <= pauses[0] <= 1
+
+
+def test_who_listens_is_told_by_the_database_and_asks_for_nothing_meanwhile(
+    database_url: str, conn: psycopg.Connection
+) -> None:
+    job_id = uuid4()
+    asked = threading.Semaphore(0)
+    answers = [EMPTY, EMPTY, ENDED]
+
+    def claim() -> WorkAnswer:
+        asked.release()
+        return answers.pop(0)
+
+    listened = Listened(database_url, claim, job_id, safety_s=3600)
+    got: list[Verdict] = []
+    waiting = threading.Thread(target=lambda: got.extend(listened.ask().verdict for _ in range(3)))
+    waiting.start()
+    for payload in (job_id, job_id):
+        assert asked.acquire(timeout=60)
+        conn.execute("select pg_notify('falconeri_job', %s)", (str(uuid4()),))
+        assert not asked.acquire(blocking=False)
+        conn.execute("select pg_notify('falconeri_job', %s)", (str(payload),))
+    waiting.join(60)
+
+    assert got == [Verdict.EMPTY, Verdict.EMPTY, Verdict.ENDED]
+
+
+def test_a_database_that_cannot_be_listened_to_is_replaced_by_polling() -> None:
+    listened = Listened("host=127.0.0.1 port=1", lambda: EMPTY, uuid4())
+    pauses: list[float] = []
+
+    assert ToldOrPolled(listened, polled(pauses)).ask() == EMPTY
+    assert len(pauses) == 1
 
 
 def holds_asked_for(*replies: Reply | None) -> list[float]:

@@ -17,11 +17,13 @@ from falconeri.client.work import WorkClient
 from falconeri.errors import FalconeriError, InvalidArgument, JobNotFound, JobNotRunning, NotFound
 from falconeri.log import get_logger
 from falconeri.wire.work import ClaimRequest, WorkAnswer, WorkerIdentity, WorkOrder
+from falconeri_worker import listening
 from falconeri_worker.datum import DatumRunner, Post, Wishes
 from falconeri_worker.directories import Directories, Place
 from falconeri_worker.ending import EndWatch
 from falconeri_worker.heartbeat import BEATS_PER_LEASE, Heartbeat
 from falconeri_worker.lane import Calls, Lane
+from falconeri_worker.listening import Listened
 from falconeri_worker.programs import open_program
 from falconeri_worker.room import Room
 from falconeri_worker.roster import LANES, Phase, Roster
@@ -218,13 +220,20 @@ class _Worker:
     def _way_to_wait(
         self, identity: WorkerIdentity, client: WorkClient, waiting: WorkClient
     ) -> Waiting:
-        def claim() -> WorkAnswer:
-            request = ClaimRequest(identity.pod_name, identity.node_name)
+        """Choose: told by the database if that is wished, else by falconerid, else by asking."""
+
+        def claim(*, watch: bool = False) -> WorkAnswer:
+            request = ClaimRequest(identity.pod_name, identity.node_name, watch=watch)
             return client.claim(self._order.job_id, request)
 
         polled = Polled(claim, pause=self._termination.pause)
         if self._original:
             return polled
+        if dsn := self._settings.listen_dsn:
+            if listening.is_possible():
+                listened = Listened(dsn, partial(claim, watch=True), self._order.job_id)
+                return ToldOrPolled(listened, polled)
+            self._log.warning("not_listening", reason="this bundle has no psycopg")
         told = Told(waiting, self._order.job_id, identity, pause=self._termination.pause)
         return ToldOrPolled(told, polled)
 

@@ -40,6 +40,8 @@ class Settings:
     """Whether a datum may be fetched while another one's command runs: 1, or 0."""
     grace_s: float
     """How long the datums in work may go on after SIGTERM."""
+    listen_dsn: str | None = field(repr=False)
+    """The database that tells of work; None: falconerid does."""
     log_level: str
 
 
@@ -62,6 +64,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         space=Path(space) if (space := environ.get("FALCONERI_SPACE")) else None,
         prefetch=_number(environ, "FALCONERI_PREFETCH", default=1, largest=MAX_PREFETCH),
         grace_s=_number(environ, "FALCONERI_GRACE", default=0, largest=MAX_GRACE_S),
+        listen_dsn=environ.get("FALCONERI_LISTEN_DSN") or None,
         log_level=environ.get("FALCONERI_LOG") or "info",
     )
 
