@@ -47,6 +47,8 @@ class AttemptOutcome(StrEnum):
     """How one try at a datum ended."""
 
     DONE = "done"
+    RECOVERED = "recovered"
+    """The program failed for the last time, but its `err_cmd` did not: the datum is done."""
     ERROR = "error"
     CANCELED = "canceled"
 

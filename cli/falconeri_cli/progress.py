@@ -43,6 +43,7 @@ def in_words(progress: Progress) -> str:
     words = [f"{progress.done}/{progress.total} done", f"{progress.error} failed"]
     words.append(f"{progress.running} running")
     words += [f"{progress.canceled} canceled"] if progress.canceled else []
+    words += [f"{progress.recovered} recovered"] if progress.recovered else []
     words += [f"{retries(progress)} retries"] if retries(progress) else []
     words += _pace(progress) if isinstance(progress, JobProgress) else []
     return ", ".join(words)

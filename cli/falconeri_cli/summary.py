@@ -28,7 +28,9 @@ def print_summary(client: JobsClient, job: Job, last: Progress, *, elapsed_s: fl
 
 def _summary(job: Job, last: Progress, elapsed_s: float) -> Iterator[str]:
     rate = (last.done + last.error) / elapsed_s
-    datums = f"{last.done} done, {last.error} failed"
+    datums = f"{last.done} done"
+    datums += f" ({last.recovered} recovered)" if last.recovered else ""
+    datums += f", {last.error} failed"
     datums += f", {last.canceled} canceled" if last.canceled else ""
     yield f"{job.job_name}: {last.status}"
     yield f"  datums   {datums}, {retries(last)} retries"

@@ -16,8 +16,10 @@ from falconeri.wire.work import (
     CompletionAnswer,
     Heartbeat,
     HeartbeatAnswer,
+    HeldAttempt,
     NewOutputs,
     OutputUpdates,
+    TriesLeft,
     WaitForWork,
     WorkAnswer,
     WorkerIdentity,
@@ -61,6 +63,16 @@ class WorkClient:
         return self._transport.fetch(
             "POST", f"datums/{datum_id}/complete", CompletionAnswer, body=completion
         ).next
+
+    def tries_left(self, datum_id: UUID, held: HeldAttempt) -> int:
+        """Ask how often a datum may still fail by its program's fault, this attempt included.
+
+        Raises:
+            ClaimLost: The attempt is over already.
+        """
+        return self._transport.fetch(
+            "POST", f"datums/{datum_id}/tries_left", TriesLeft, body=held
+        ).tries_left
 
     def heartbeat(self, job_id: UUID, beat: Heartbeat) -> HeartbeatAnswer:
         """Extend the leases of what is held, and learn what is not held any more.

@@ -128,6 +128,21 @@ def promote_delayed(conn: Connection, *, limit: int) -> int:
     return cast("tuple[int]", row)[0]
 
 
+def count_tries_left(conn: Connection, *, datum_id: UUID, pod_name: str, attempt: int) -> int:
+    """How often the datum of an attempt may fail by its program's fault, this attempt included.
+
+    Raises:
+        DatumNotFound: ZF002, HTTP 404.
+        ClaimLost: ZF003, HTTP 403.
+
+    Source: sql/functions/datum/count_tries_left.sql
+    """
+    row = conn.execute(
+        "select falconeri.count_tries_left(%s, %s, %s)", (datum_id, pod_name, attempt)
+    ).fetchone()
+    return cast("tuple[int]", row)[0]
+
+
 def describe_datum(conn: Connection, *, datum_id: UUID) -> Datum:
     """All about one datum but its inputs.
 

@@ -43,6 +43,7 @@ ROUTES: tuple[tuple[str, Callable[[Services], object]], ...] = (
     ("/datums/{datum_id}/describe", datums.DatumDescribe),
     ("/datums/{datum_id}/attempts", listings.DatumAttempts),
     ("/datums/{datum_id}/complete", work.Completions),
+    ("/datums/{datum_id}/tries_left", work.Tries),
     ("/datums/{datum_id}/output_files", work.OutputFiles),
 )
 """Every path of the REST port; those of the waiting port are in `falconeri.server.waiting`."""

@@ -99,6 +99,7 @@ _PROGRESS = records.Progress(
     error=0,
     canceled=0,
     failed_attempts=2,
+    recovered=0,
 )
 _ATTEMPT = controls.Attempt(
     datum_id=_DATUM_ID,
@@ -202,6 +203,8 @@ _INSTANCES: tuple[Any, ...] = (
         work.Report(AttemptOutcome.DONE, output="counted 160,993 words\n", exit_code=0, cpu_s=2.1),
     ),
     work.CompletionAnswer(_WORK),
+    work.HeldAttempt(_POD, attempt=1),
+    work.TriesLeft(2),
     work.Heartbeat(_POD, [work.Held(_DATUM_ID, 1, log_tail=_TAIL)]),
     work.HeartbeatAnswer(JobStatus.RUNNING, []),
     work.WaitForWork(_POD, _NODE),

@@ -36,8 +36,10 @@ from falconeri.wire.work import (
     CompletionAnswer,
     Heartbeat,
     HeartbeatAnswer,
+    HeldAttempt,
     NewOutputs,
     OutputUpdates,
+    TriesLeft,
     WorkAnswer,
     WorkerIdentity,
     WorkOrder,
@@ -187,6 +189,23 @@ class Completions(WorkResource):
             # The hub looks again, and waits where this call may not.
             work = WorkAnswer(verdict=Verdict.EMPTY)
         exchange.answer(resp, CompletionAnswer(next=work))
+
+
+class Tries(WorkResource):
+    """`/datums/{datum_id}/tries_left`."""
+
+    @operation(Access.WORK, DatumNotFound, ClaimLost, body=HeldAttempt, answers=TriesLeft)
+    def on_post(self, req: falcon.Request, resp: falcon.Response, datum_id: str) -> None:
+        """Say whether a failure of the program is the datum's end: then its `err_cmd` is run."""
+        held = exchange.body(req, HeldAttempt)
+        with self._services.db.connection() as conn:
+            left = db_datums.count_tries_left(
+                conn,
+                datum_id=self._datum_id(req, datum_id, conn),
+                pod_name=held.pod_name,
+                attempt=held.attempt,
+            )
+        exchange.answer(resp, TriesLeft(tries_left=left))
 
 
 class OutputFiles(WorkResource):

@@ -96,6 +96,8 @@ class Progress(Struct, frozen=True):
     canceled: int
     failed_attempts: int
     """Attempts that failed so far, also those of datums that succeeded later."""
+    recovered: int
+    """How many of the done ones failed, and are done by their `err_cmd`."""
 
 
 class JobDescription(Struct, frozen=True):

@@ -18,6 +18,7 @@ from falconeri.sizes import SIZE, parse_size_bytes
 from falconeri.wire import codec
 
 _NonEmpty = Annotated[str, Meta(min_length=1)]
+_ExitCode = Annotated[int, Meta(ge=0, le=255)]
 _Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 # `(?!\n)`: in Python, `$` also matches before a line feed at the end.
@@ -60,7 +61,10 @@ class Secret(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
 
 
 class Transform(Struct, frozen=True, forbid_unknown_fields=True):
-    """The user's program: an image and the command to run in it for each datum."""
+    """The user's program: an image and the command to run in it for each datum.
+
+    The fields that the original doesn't know are absent unless they are used: it would refuse them.
+    """
 
     cmd: Annotated[list[str], Meta(min_length=1)]
     image: _NonEmpty
@@ -68,12 +72,36 @@ class Transform(Struct, frozen=True, forbid_unknown_fields=True):
     env: dict[str, str] = field(default_factory=dict[str, str])
     secrets: list[Secret] = field(default_factory=list[Secret])
     service_account: str | None = None
+    stdin: list[str] | UnsetType = UNSET
+    """Lines that the command reads."""
+    working_dir: Annotated[str, Meta(pattern="^/")] | UnsetType = UNSET
+    """Where it begins."""
+    accept_return_code: list[_ExitCode] | UnsetType = UNSET
+    """Exit codes that are as good as 0."""
+    err_cmd: Annotated[list[str], Meta(min_length=1)] | UnsetType = UNSET
+    """Run when the command has failed for the last time: its success recovers the datum."""
+    err_stdin: list[str] | UnsetType = UNSET
+    """Lines that `err_cmd` reads."""
+    resident: bool | UnsetType = UNSET
+    """The command runs once in each worker, and receives datums one by one."""
 
     def __post_init__(self) -> None:
-        """Refuse what no environment can hold."""
+        """Refuse what no environment can hold, and fields that go ill together."""
         for name in self.env:
             if not name or "=" in name:
                 raise ValueError(f"`env`: {name!r} can't be a variable's name")
+        if self.err_stdin is not UNSET and self.err_cmd is UNSET:
+            raise ValueError("`err_stdin` is for `err_cmd`, which isn't there")
+        if self.resident is True:
+            self._check_resident()
+
+    def _check_resident(self) -> None:
+        if self.stdin is not UNSET:
+            raise ValueError("`stdin`: a resident program gets its datums there")
+        if self.accept_return_code is not UNSET:
+            raise ValueError("`accept_return_code`: a resident program doesn't end with a datum")
+        if isinstance(self.working_dir, str) and f"{self.working_dir}/".startswith("/pfs/"):
+            raise ValueError("`working_dir`: /pfs changes under a resident program")
 
 
 class ParallelismSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,6 +208,7 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
     retry_delay: str | None = None
     pipelining: bool = True
     """Whether workers fetch the next datum's inputs, and store outputs, while the command runs."""
+    datum_timeout: str | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         """Say at once that a duration can't be read, or that nobody could follow the input."""
@@ -189,6 +218,8 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
             parse_duration_s(self.job_timeout, name="job_timeout")
         if self.retry_delay is not None:
             parse_duration_s(self.retry_delay, name="retry_delay")
+        if self.datum_timeout is not UNSET and not self.datum_timeout_s:
+            raise ValueError("`datum_timeout` is a second at least; leave it out for no limit")
 
     @property
     def max_tries(self) -> int:
@@ -201,6 +232,13 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
         if self.job_timeout is None:
             return None
         return parse_duration_s(self.job_timeout, name="job_timeout") or None
+
+    @property
+    def datum_timeout_s(self) -> int | None:
+        """Whole seconds that the program may take for a datum, or None for no limit."""
+        if self.datum_timeout is UNSET:
+            return None
+        return parse_duration_s(self.datum_timeout, name="datum_timeout")
 
     @property
     def retry_delay_s(self) -> int:
@@ -224,7 +262,7 @@ def parse_spec(data: bytes | str) -> PipelineSpec:
 def stored_form(spec: PipelineSpec) -> dict[str, Any]:
     """Return the object kept in `jobs.pipeline_spec`, as the original stores it.
 
-    The timeout is in seconds. `datum_tries` and `retry_delay` are columns of their own; what the
+    Timeouts are in seconds. `datum_tries` and `retry_delay` are columns of their own; what the
     original doesn't know is left out where it says nothing.
     """
     stored: dict[str, Any] = msgspec.to_builtins(spec)
@@ -232,6 +270,8 @@ def stored_form(spec: PipelineSpec) -> dict[str, Any]:
     stored["job_timeout"] = spec.timeout_s
     if spec.pipelining:
         del stored["pipelining"]
+    if "datum_timeout" in stored:
+        stored["datum_timeout"] = spec.datum_timeout_s
     _name_atoms(stored["input"])
     for secret in stored["transform"]["secrets"]:
         if "env_var" in secret:

@@ -48,6 +48,18 @@ class ClaimRequest(Struct, frozen=True, omit_defaults=True):
     """If there is nothing, have the database notify when there is: for who listens to it."""
 
 
+class ProgramOptions(Struct, frozen=True, omit_defaults=True):
+    """How a program is to be run: what its spec says of it, as in `wire.spec`, and no more."""
+
+    stdin: list[str] = []
+    working_dir: str | None = None
+    accept_return_code: list[int] = []
+    err_cmd: list[str] = []
+    err_stdin: list[str] = []
+    datum_timeout_s: int | None = None
+    resident: bool = False
+
+
 class WorkOrder(Struct, frozen=True):
     """What a worker needs to know of its job, told once when it registers."""
 
@@ -60,6 +72,7 @@ class WorkOrder(Struct, frozen=True):
     """Seconds that a claim lasts without a heartbeat."""
     pipelining: bool = True
     """Whether the next datum's inputs may be fetched while the command runs."""
+    program: ProgramOptions = ProgramOptions()
 
 
 class InputRef(Struct, frozen=True):
@@ -87,6 +100,7 @@ class WorkAnswer(Struct, frozen=True):
 class Report(Struct, frozen=True):
     """How an attempt ended, as its worker saw it.
 
+    A recovered one has the class and the message of the failure that was made up for.
     `output` is the captured stdout and stderr, bounded. Texts are free of NUL.
     """
 
@@ -118,6 +132,19 @@ class CompletionAnswer(Struct, frozen=True):
     """The next piece of work; `verdict` is `empty` when none was asked for."""
 
     next: WorkAnswer
+
+
+class HeldAttempt(Struct, frozen=True):
+    """The body of `POST /datums/{id}/tries_left`: an attempt in the hands of a pod."""
+
+    pod_name: _Name
+    attempt: int
+
+
+class TriesLeft(Struct, frozen=True):
+    """How often the datum of an attempt may fail by its program's fault, this attempt included."""
+
+    tries_left: int
 
 
 class Held(Struct, frozen=True, omit_defaults=True):

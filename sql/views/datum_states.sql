@@ -8,11 +8,12 @@ select
   coalesce(c.claimed_at, a.finished_at, j.created_at) as updated_at,
   case
     when c.seq is not null then 'running'
+    when a.outcome = 'recovered' then 'done'
     when a.final then a.outcome::text
     when j.status <> 'running' then 'canceled'
     else 'ready'
   end::falconeri.datum_status as status,
-  -- A success clears nothing of the history, and shows no stale error.
+  -- A success clears nothing of the history, and shows no stale error; a recovered datum shows its own.
   case when not a.outcome = 'done' then a.error_message end as error_message,
   case when not a.outcome = 'done' then a.backtrace end as backtrace,
   a.output, w.pod_name, w.node_name,

@@ -58,5 +58,6 @@ def progress(**fields: Any) -> Progress:  # noqa: ANN401  (any field)
         error=0,
         canceled=0,
         failed_attempts=0,
+        recovered=0,
     )
     return msgspec.structs.replace(made, **fields)

@@ -44,7 +44,7 @@ SPEC: dict[str, Any] = {
 def progress(status: str, done: int) -> dict[str, Any]:
     counts = {"ready": 2 - done, "running": 0, "done": done, "error": 0, "canceled": 0}
     names = {"job_id": str(JOB_ID), "job_name": "j", "status": status}
-    return {"progress": names | {"total": 2, "failed_attempts": 0} | counts}
+    return {"progress": names | {"total": 2, "failed_attempts": 0, "recovered": 0} | counts}
 
 
 def client(server: Server) -> JobsClient:

@@ -22,7 +22,7 @@ COMPLETIONS: tuple[Mutant, ...] = (
         ("\n    and (p_attempt is null or c.attempt = p_attempt)", ""),
         ("p_attempt is null or ", ""),
         ("  for update;", "  ;"),
-        ("if p_report.outcome = 'error' then", "if false then"),
+        ("if p_report.outcome <> 'done' then", "if false then"),
         # The counters.
         ("done = s.done + 1", "done = s.done"),
         ("done = s.done + 1", "done = s.done + 2"),

@@ -86,16 +86,19 @@ JOBS: tuple[Mutant, ...] = (
         ("order by d.seq)\n", "order by d.seq desc)\n"),
         ("min(d.seq)", "min(d.first_seq)"),
         (
-            "where a.job_no = c.job_no and a.seq = c.first_seq + i.place - 1 and a.outcome = 'done'",
-            "where a.seq = c.first_seq + i.place - 1 and a.outcome = 'done'",
-        ),
-        ("a.seq = c.first_seq + i.place - 1 and a.outcome = 'done'", "a.outcome = 'done'"),
-        (
-            "a.seq = c.first_seq + i.place - 1 and a.outcome = 'done'",
-            "a.seq = c.first_seq + i.place and a.outcome = 'done'",
+            "where a.job_no = c.job_no and a.seq = c.first_seq + i.place - 1 and a.outcome in ('done', 'recovered')",
+            "where a.seq = c.first_seq + i.place - 1 and a.outcome in ('done', 'recovered')",
         ),
         (
-            "a.seq = c.first_seq + i.place - 1 and a.outcome = 'done'",
+            "a.seq = c.first_seq + i.place - 1 and a.outcome in ('done', 'recovered')",
+            "a.outcome in ('done', 'recovered')",
+        ),
+        (
+            "a.seq = c.first_seq + i.place - 1 and a.outcome in ('done', 'recovered')",
+            "a.seq = c.first_seq + i.place and a.outcome in ('done', 'recovered')",
+        ),
+        (
+            "a.seq = c.first_seq + i.place - 1 and a.outcome in ('done', 'recovered')",
             "a.seq = c.first_seq + i.place - 1",
         ),
         ("p_matching is null or ", ""),

@@ -23,6 +23,11 @@ select s.job_no, s.shard,
   and s.failed_attempts = (
     select count(*) from falconeri.attempts a
     where a.job_no = s.job_no and a.seq between s.first_seq and s.last_seq and a.outcome = 'error'
+  )
+  and s.recovered = (
+    select count(*) from falconeri.attempts a
+    where a.job_no = s.job_no and a.seq between s.first_seq and s.last_seq
+      and a.outcome = 'recovered'
   ) as right,
   s.open
 from falconeri.shards s

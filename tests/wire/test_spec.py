@@ -9,6 +9,7 @@ import pytest
 
 from falconeri.errors import BadRequest, InvalidSpec
 from falconeri.globs import MAX_LENGTH
+from falconeri.wire import codec
 from falconeri.wire.spec import (
     MAX_FILES,
     MAX_INPUT_DEPTH,
@@ -250,3 +251,57 @@ def test_a_key_that_is_given_twice_is_refused() -> None:
 def test_what_is_not_json_is_a_bad_request() -> None:
     with pytest.raises(BadRequest):
         parse_spec("{")
+
+
+FEATURES: dict[str, Any] = {
+    "stdin": ["a", "b"],
+    "working_dir": "/work",
+    "accept_return_code": [3],
+    "err_cmd": ["true"],
+    "err_stdin": ["c"],
+}
+
+
+def test_how_a_program_is_run_is_stored_as_it_was_written_with_its_timeout_in_seconds() -> None:
+    transform = MINIMAL["transform"] | FEATURES
+
+    stored = stored_form(spec(transform=transform, datum_timeout="1m 30s"))
+
+    assert stored["datum_timeout"] == 90
+    assert FEATURES.items() <= stored["transform"].items()
+
+
+def test_what_the_original_does_not_know_is_not_sent_unless_it_is_used() -> None:
+    sent = json.loads(codec.encode(spec()))
+
+    assert "datum_timeout" not in sent
+    assert not {*FEATURES, "resident"} & set(sent["transform"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"resident": True, "stdin": []}, "`stdin`: a resident program"),
+        ({"resident": True, "accept_return_code": [1]}, "`accept_return_code`: a resident"),
+        ({"resident": True, "working_dir": "/pfs/in"}, "`working_dir`: /pfs changes"),
+        ({"resident": True, "working_dir": "/pfs"}, "`working_dir`: /pfs changes"),
+        ({"err_stdin": ["a"]}, "`err_stdin` is for `err_cmd`"),
+        ({"working_dir": "here"}, "transform.working_dir"),
+        ({"accept_return_code": [256]}, "transform.accept_return_code[0]"),
+        ({"err_cmd": []}, "transform.err_cmd"),
+        ({"stdin": "a"}, "transform.stdin"),
+    ],
+)
+def test_fields_that_go_ill_together_are_refused_by_name(
+    fields: dict[str, Any], expected: str
+) -> None:
+    assert expected in refused(transform=MINIMAL["transform"] | fields)
+
+
+@pytest.mark.parametrize("text", ["0", "500ms", "soon", ""])
+def test_a_datum_timeout_is_a_second_at_least(text: str) -> None:
+    assert "datum_timeout" in refused(datum_timeout=text)
+
+
+def test_a_resident_program_may_begin_beside_pfs() -> None:
+    assert spec(transform=MINIMAL["transform"] | {"resident": True, "working_dir": "/pfsx"})

@@ -1,6 +1,7 @@
 """A process of the user's program, with its group, its pipes and what it leaves behind.
 
-Started, watched and ended by `command`. Knows nothing of datums, nor of what the pipes carry.
+Started, watched and ended by `command` and by `resident`. Knows nothing of datums, nor of what the
+pipes carry.
 """
 
 from __future__ import annotations
@@ -146,6 +147,14 @@ def adopt_orphans() -> None:
     global _adopts_orphans  # noqa: PLW0603 - of the process, as what it asks of the kernel
     if sys.platform == "linux" and not ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         _adopts_orphans = True
+
+
+def bury_orphans() -> None:
+    """Reap those that a running program has left behind and that have ended meanwhile."""
+    if _adopts_orphans:
+        for pid in _orphans():
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
 
 
 def _spawn(

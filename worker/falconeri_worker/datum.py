@@ -164,6 +164,8 @@ class DatumRunner:
             raise
         except Exception as ex:  # noqa: BLE001 (a defect costs a datum, never the worker)
             return _report_of_failure(ex, measures)
+        if measures.ran is not None and measures.ran.recovered:
+            return _report_of_recovery(measures.ran, measures)
         return _report_of(measures, outcome=AttemptOutcome.DONE)
 
     def _work(self, claim: Claim, lost: Stop, measures: Measures) -> None:
@@ -233,7 +235,9 @@ class DatumRunner:
                 measures.ran = self._program.run(claim, stops=stops, output=measures.output)
             _check(measures.ran)
             root = place.out.resolve()
-            outputs = find_outputs(place.out, self._order.egress_uri)
+            # What a command that failed has left is none.
+            recovered = measures.ran.recovered
+            outputs = [] if recovered else find_outputs(place.out, self._order.egress_uri)
         except BaseException:
             with suppress(OSError):  # who comes next finds it so, and says so
                 place.leave()
@@ -258,13 +262,14 @@ class DatumRunner:
         }
         if report.outcome is AttemptOutcome.DONE:
             log.info("datum_done", **fields)
-        else:
-            failed = {"failure_class": report.failure_class, "error": report.error_message}
-            log.warning("datum_failed", **fields, **failed)
+            return
+        failed = {"failure_class": report.failure_class, "error": report.error_message}
+        recovered = report.outcome is AttemptOutcome.RECOVERED
+        log.warning("datum_recovered" if recovered else "datum_failed", **fields, **failed)
 
 
 def _check(ran: Ran) -> None:
-    if ran.failure is not None:
+    if ran.failure is not None and not ran.recovered:
         raise ran.failure
 
 
@@ -277,6 +282,15 @@ def _report_of_failure(error: Exception, measures: Measures) -> Report:
         failure_class=failure_class,
         error_message=_bounded(str(error) or type(error).__name__),
         backtrace=_bounded(trace) if failure_class is FailureClass.INTERNAL else None,
+    )
+
+
+def _report_of_recovery(ran: Ran, measures: Measures) -> Report:
+    return _report_of(
+        measures,
+        outcome=AttemptOutcome.RECOVERED,
+        failure_class=ran.failure.failure_class if ran.failure else None,
+        error_message=_bounded(str(ran.failure)),
     )
 
 

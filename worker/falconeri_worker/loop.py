@@ -16,7 +16,14 @@ from falconeri.client.transport import Transport
 from falconeri.client.work import WorkClient
 from falconeri.errors import FalconeriError, InvalidArgument, JobNotFound, JobNotRunning, NotFound
 from falconeri.log import get_logger
-from falconeri.wire.work import ClaimRequest, WorkAnswer, WorkerIdentity, WorkOrder
+from falconeri.wire.work import (
+    Claim,
+    ClaimRequest,
+    HeldAttempt,
+    WorkAnswer,
+    WorkerIdentity,
+    WorkOrder,
+)
 from falconeri_worker import listening
 from falconeri_worker.datum import DatumRunner, Post, Wishes
 from falconeri_worker.directories import Directories, Place
@@ -141,7 +148,7 @@ class _Worker:
             ),
             waiting=self._way_to_wait(identity, client, waiting),
         )
-        self._program = open_program(order, settings)
+        self._program = open_program(order, settings, self._tries_left)
         self._stores = Stores()
         self._room = Room(settings.space or settings.pfs)
         places = self._places()
@@ -178,6 +185,10 @@ class _Worker:
             raise why.error
         self._termination.check()
         self._log.info("job_ended", **({"reason": str(self._ended)} if self._ended else {}))
+
+    def _tries_left(self, claim: Claim) -> int:
+        held = HeldAttempt(self._calls.identity.pod_name, claim.attempt)
+        return self._calls.client.tries_left(claim.datum_id, held)
 
     def _wind_up(self) -> None:
         """Let the lanes end that hold something. One that waits at falconerid is left behind."""

@@ -28,14 +28,25 @@ class OneShot:
 
     def run(self, claim: Claim, *, stops: Sequence[Stop], output: Excerpt) -> Ran:
         """Start the command and wait for its end."""
+        options = self._order.program
         to_run = Command(
-            argv=self._order.command, env=variables.of_datum(self._order, self._settings, claim)
+            argv=self._order.command,
+            env=variables.of_datum(self._order, self._settings, claim),
+            cwd=variables.working_directory(self._order, self._settings),
+            stdin=lines(options.stdin),
+            timeout_s=options.datum_timeout_s,
         )
         try:
             finished = command.run(to_run, stops=stops, output=output)
         except CommandNotStarted as ex:
             return failed_to_start(ex)
-        return ran(to_run.argv, finished, timeout_s=None, accepted=False)
+        accepted = finished.exit_code in options.accept_return_code
+        return ran(to_run.argv, finished, timeout_s=options.datum_timeout_s, accepted=accepted)
 
     def close(self) -> None:
         """Nothing runs between datums."""
+
+
+def lines(stdin: Sequence[str]) -> bytes:
+    """Return what a program reads from stdin."""
+    return "".join(f"{line}\n" for line in stdin).encode()

@@ -1,7 +1,8 @@
 """The user's program, as a datum sees it: it is run over the files that are in `/pfs` just then.
 
-Called by `datum`. `one_shot` starts a command for each datum; `programs` chooses. They don't know
-where the files come from.
+Called by `datum`. `one_shot` starts a command for each datum, `resident` one for all of them, and
+`err_cmd` adds what happens after a failure; `programs` chooses. None of them knows where the files
+come from.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class Ran:
     """How the program of a datum ended, and what it used."""
 
     failure: ProgramFailed | None = None
+    recovered: bool = False
+    """Its failure is made up for: the datum is done, without outputs."""
     exit_code: int | None = None
     signal: int | None = None
     cpu_s: float | None = None

@@ -1,4 +1,7 @@
-"""The environment of the user's program. Called by `one_shot`."""
+"""The environment of the user's program, and the directory where it begins.
+
+Called by `one_shot`, `resident` and `err_cmd`.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,21 @@ def of_datum(
         "FALCONERI_ATTEMPT": str(claim.attempt),
     }
     return _paths(claim, settings) | environment
+
+
+def working_directory(order: WorkOrder, settings: Settings) -> str | None:
+    """Return where the program begins, or None for where the worker is: the image's directory."""
+    if order.program.working_dir is None:
+        return None
+    return local(order.program.working_dir, settings)
+
+
+def local(path: str, settings: Settings) -> str:
+    """Return a path of falconerid's as it is here, where `/pfs` may be another directory."""
+    wire = PurePosixPath(path)
+    if directories.WIRE_PFS not in (wire, *wire.parents):
+        return path
+    return str(settings.pfs / wire.relative_to(directories.WIRE_PFS))
 
 
 def _paths(claim: Claim, settings: Settings) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """One loop over file descriptors, without threads: a child, its pipes, and what ends its work.
 
-Called by `command`.
+Called by `command` and `resident`, for each piece of work anew.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class Watch:
         self._deadline = math.inf
         self.ended = False
         """It runs no more. It is not reaped: what is left of its group can still be signalled."""
+        self.ending = False
+        """It was told to stop."""
         self.timed_out = False
         """It is being stopped, or was, for the time that it took."""
         for stop in stops:
@@ -101,6 +103,7 @@ class Watch:
 
     def end(self) -> None:
         """Begin to stop the child; `until` goes on with it."""
+        self.ending = True
         self._child.signal_group(signal.SIGTERM)
         self._kill_at = min(self._kill_at, time.monotonic() + _TERM_TO_KILL_S)
 

@@ -4,7 +4,7 @@
 --   p_ahead        the pod has another one to work on first: it gets a next one only if there are plenty
 -- Returns one row; a repeat by the same attempt answers what the slot holds now.
 -- Raises ZF002 datum_not_found, ZF003 claim_lost, ZF009 invalid_input for a report that is neither a
--- success nor a failure with its class and message.
+-- success nor a failure, made up for or not, with its class and message.
 -- Locks: one claim, its shard, then another shard (SKIP LOCKED) or the job's row.
 -- A success is dealt with here, and not in functions of its own: every datum passes here, and each call
 -- of another function costs it about as much as one of these statements.
@@ -31,8 +31,12 @@ begin
   if not found then
     return falconeri._repeat_completion(p_datum_id, p_pod_name, p_attempt, p_report, p_claim_next, p_ahead);
   end if;
-  if p_report.outcome = 'error' then
-    perform falconeri._fail_attempt(v_claim, p_report);
+  if p_report.outcome <> 'done' then
+    if p_report.outcome = 'recovered' then
+      perform falconeri._recover_attempt(v_claim, p_report);
+    else
+      perform falconeri._fail_attempt(v_claim, p_report);
+    end if;
     return case
       when p_claim_next then falconeri._take_datum(v_claim, true, p_ahead) else falconeri._nothing()
     end;

@@ -2,7 +2,8 @@
 -- Returns one row.   Raises ZF001 job_not_found.   Locks: nothing.
 create function falconeri.job_progress(p_job_id uuid) returns table (
   job_id uuid, job_name text, status falconeri.job_status, total bigint, ready bigint,
-  running bigint, done bigint, error bigint, canceled bigint, failed_attempts bigint
+  running bigint, done bigint, error bigint, canceled bigint, failed_attempts bigint,
+  recovered bigint
 )
 language plpgsql stable set search_path = falconeri, pg_temp as $$
 declare
@@ -12,7 +13,8 @@ begin
   select v_job.id, v_job.job_name, v_job.status, v_job.datum_count,
     coalesce(sum(s.open - s.running), 0)::bigint, coalesce(sum(s.running), 0)::bigint,
     coalesce(sum(s.done), 0)::bigint, coalesce(sum(s.error), 0)::bigint,
-    coalesce(sum(s.canceled), 0)::bigint, coalesce(sum(s.failed_attempts), 0)::bigint
+    coalesce(sum(s.canceled), 0)::bigint, coalesce(sum(s.failed_attempts), 0)::bigint,
+    coalesce(sum(s.recovered), 0)::bigint
   from falconeri.shards s where s.job_no = v_job.job_no;
 end
 $$;

@@ -37,7 +37,7 @@ begin
     where c.job_no = v_old.job_no
       and not exists (
         select from falconeri.attempts a
-        where a.job_no = c.job_no and a.seq = c.first_seq + i.place - 1 and a.outcome = 'done'
+        where a.job_no = c.job_no and a.seq = c.first_seq + i.place - 1 and a.outcome in ('done', 'recovered')
       )
       and (p_matching is null or strpos((
         select a.error_message from falconeri.attempts a

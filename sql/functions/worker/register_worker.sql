@@ -3,7 +3,7 @@
 create function falconeri.register_worker(p_job_id uuid, p_pod_name text, p_node_name text)
 returns table (
   job_id uuid, job_name text, status falconeri.job_status, command text[], egress_uri text,
-  lease_s integer, pipelining boolean
+  lease_s integer, pipelining boolean, program jsonb
 )
 language plpgsql volatile set search_path = falconeri, pg_temp as $$
 declare
@@ -14,7 +14,8 @@ begin
   end if;
   return query
   select v_job.id, v_job.job_name, v_job.status, v_job.command, v_job.egress_uri, v_job.lease_s,
-    coalesce((v_job.pipeline_spec ->> 'pipelining')::boolean, true);
+    coalesce((v_job.pipeline_spec ->> 'pipelining')::boolean, true),
+    falconeri._program_options(v_job.pipeline_spec);
 end
 $$;
 comment on function falconeri.register_worker(uuid, text, text)

@@ -12,7 +12,7 @@ from falconeri.attempts a
 join falconeri.jobs j on j.job_no = a.job_no and j.deleted_at is null
 join falconeri.workers w on w.worker_no = a.worker_no;
 comment on view report.attempts is 'Every try at a datum that has ended. Costs the job''s size.';
-comment on column report.attempts.outcome is 'done, error or canceled.';
+comment on column report.attempts.outcome is 'done, recovered, error or canceled; recovered: it failed for the last time, but its err_cmd did not.';
 comment on column report.attempts.final is 'This attempt decided the datum.';
 comment on column report.attempts.cpu_s is 'Processor seconds; null: not measured, as all that follow.';
 comment on column report.attempts.output is 'What it wrote to stdout and stderr, shortened.';

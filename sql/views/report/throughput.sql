@@ -3,7 +3,7 @@
 create view report.throughput as
 select
   j.id as job_id, j.job_name, date_trunc('minute', a.finished_at) as minute,
-  count(*) filter (where a.outcome = 'done') as done,
+  count(*) filter (where a.outcome in ('done', 'recovered')) as done,
   count(*) filter (where a.outcome = 'error') as failed,
   count(distinct a.worker_no) as workers,
   round(sum(extract(epoch from a.finished_at - a.started_at)), 3) as busy_s,

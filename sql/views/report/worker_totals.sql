@@ -2,7 +2,7 @@
 create view report.worker_totals as
 select
   j.id as job_id, j.job_name, w.pod_name, w.node_name,
-  count(*) filter (where a.outcome = 'done') as attempts_done,
+  count(*) filter (where a.outcome in ('done', 'recovered')) as attempts_done,
   count(*) filter (where a.outcome = 'error') as attempts_failed,
   count(*) filter (where a.outcome = 'canceled') as attempts_canceled,
   round(sum(extract(epoch from a.finished_at - a.started_at)), 3) as busy_s,
