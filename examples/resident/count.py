@@ -17,16 +17,16 @@ def main() -> None:
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in sys.stdin:
         try:
-            work_on(json.loads(line)["start"])
+            work_on(json.loads(line)["start"]["inputs"])
             answer = {"done": True}
         except Exception as error:  # noqa: BLE001 - whatever it is fails its datum only
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def work_on(start: dict) -> None:
+def work_on(inputs: list[dict[str, str]]) -> None:
     """Write the number of words of each input."""
-    for each in start["inputs"]:
+    for each in inputs:
         path = Path(each["path"])
         count = len(path.read_text().split())
         print(f"{each['uri']}: {count} words")

@@ -193,6 +193,7 @@ _INSTANCES: tuple[Any, ...] = (
     ),
     work.NewJob(_SPEC),
     work.WorkerIdentity(_POD, _NODE),
+    work.ClaimRequest(_POD, _NODE, slot=1, ahead=True),
     work.WorkOrder(
         _JOB_ID, _JOB.job_name, JobStatus.RUNNING, _JOB.command, _JOB.egress_uri, lease_s=60
     ),
