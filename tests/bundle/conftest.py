@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import logging
 import os
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 
 from tests.bundle import images as image
 from tests.databases import fresh_database
+from tests.s3_server import s3_server
 from tests.server.falconerid import Falconerid, running
 
 ROOT = Path(__file__).parents[2]
@@ -55,14 +55,8 @@ def images() -> Path:
 @pytest.fixture(scope="session")
 def store() -> Generator[dict[str, str]]:
     """The settings of an S3 server."""
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415  (takes a second)
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield _KEYS | {"AWS_ENDPOINT_URL": f"http://{host}:{port}"}
-    server.stop()
+    with s3_server() as url:
+        yield _KEYS | {"AWS_ENDPOINT_URL": url}
 
 
 @pytest.fixture(scope="session")

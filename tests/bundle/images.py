@@ -110,6 +110,11 @@ def _add_hostilities(root: Path, work: Path) -> None:
     hostile = root / "hostile"
     shutil.copy(work / "hostile.so", hostile / "preload.so")
     (root / "etc" / "ld.so.preload").write_text("/hostile/preload.so\n")
+    # A module of the image's libc for names of hosts, where a loader looks by default.
+    (root / "etc" / "nsswitch.conf").write_text("hosts: hostile files dns\n")
+    (root / "etc" / "hosts").write_text("127.0.0.1 localhost\n")
+    (root / "usr" / "lib").mkdir(parents=True)
+    shutil.copy(work / "hostile.so", root / "usr" / "lib" / "libnss_hostile.so.2")
     for library in ("libcrypto.so.3", "libssl.so.3", "libz.so.1", "libffi.so.8"):
         (hostile / library).write_text("not a library\n")
     for module in ("falconeri_worker", "sitecustomize", "encodings", "os"):

@@ -1,7 +1,6 @@
 """The example and its demo, with the real command line."""
 
 import json
-import logging
 import os
 import shutil
 import signal
@@ -18,6 +17,7 @@ from falconeri.storage import Credentials
 from falconeri.storage.s3_client import client_for
 from tests.cli.command import ROOT, environment, falconeri_command
 from tests.processes import wait_until, wait_until_nothing_is_left
+from tests.s3_server import s3_server
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -43,14 +43,8 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def s3_keys() -> Iterator[dict[str, str]]:
     """What a secret for a real S3 server has, and the server."""
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415  (takes a second)
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield KEYS | {"AWS_ENDPOINT_URL": f"http://{host}:{port}"}
-    server.stop()
+    with s3_server() as url:
+        yield KEYS | {"AWS_ENDPOINT_URL": url}
 
 
 def count_words(folder: Path, **files: bytes) -> dict[str, str]:

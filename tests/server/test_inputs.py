@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from falconeri.storage import Credentials
 from falconeri.storage.s3_client import client_for
 from tests.processes import wait_until
+from tests.s3_server import s3_server
 from tests.server.conftest import spec
 from tests.server.falconerid import Falconerid
 from tests.server.test_plan import rows
@@ -45,14 +45,8 @@ def table() -> list[tuple[str, list[str]]]:
 @pytest.fixture(scope="module")
 def s3_keys() -> Generator[Json]:
     """What a secret for a real S3 server has."""
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415  (takes a second)
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield KEYS | {"AWS_ENDPOINT_URL": f"http://{host}:{port}"}
-    server.stop()
+    with s3_server() as url:
+        yield KEYS | {"AWS_ENDPOINT_URL": url}
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from falconeri.storage.gcs_client import GcsClient
 from falconeri.storage.gcs_client import client_for as gcs_client_for
 from falconeri.storage.s3 import S3Storage
 from falconeri.storage.s3_client import client_for as s3_client_for
+from tests.s3_server import s3_server
 from tests.storage import places
 from tests.storage.google_server import google_server
 from tests.storage.places import MOTO_DEFECTS, PAGE_SIZE, PART_BYTES, REAL, Place
@@ -48,14 +48,8 @@ def no_settings_of_this_machine(
 
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415  (takes a second)
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with s3_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
