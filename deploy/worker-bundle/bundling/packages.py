@@ -47,14 +47,19 @@ _INSTALLERS_NOTES = (
 )
 
 
-def install(to: Path) -> None:
+def install(to: Path, locks: Sequence[str]) -> None:
     """Fill the directory `app` of a bundle.
+
+    Args:
+        to: The bundle.
+        locks: Which of this folder's lock files.
 
     Raises:
         BuildError: Not a checkout, or the packages can't be had.
     """
     app = to / "app"
-    tools.install_packages(FOLDER / "requirements.lock", app)
+    for lock in locks:
+        tools.install_packages(FOLDER / lock, app)
     for name in _TRIMMED:
         _remove(app / name)
     for service in _others_of(app / "botocore" / "data") + _others_of(app / "boto3" / "data"):
