@@ -9,16 +9,20 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from urllib.parse import urlsplit
 
 import psycopg
+from psycopg import errors as pg
 from psycopg import sql
 
 from falconeri.db.migrate import migrate
 
 URL_VARIABLE = "FALCONERI_TEST_DATABASE_URL"
+
+_SERVER = f"falconeri_test_server_{uuid.uuid4().hex}"
+"""A user, and its password: of this process, so that nobody else knows it."""
 
 # The time of the rules: a session may set it.
 NOW = """
@@ -49,13 +53,24 @@ def empty_database() -> Generator[str]:
         yield _url(name)
 
 
+def as_server(url: str) -> str:
+    """The URL of the same database for falconerid: for a user who has its rights, and no others."""
+    user, password = sql.Identifier(_SERVER), sql.Literal(_SERVER)
+    with psycopg.connect(url, autocommit=True) as conn, suppress(pg.DuplicateObject):
+        query = sql.SQL("create user {} password {} in role falconeri_server")
+        conn.execute(query.format(user, password))
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{_SERVER}:{_SERVER}@{parts.hostname}:{parts.port}").geturl()
+
+
 def clear_up() -> None:
-    """Drop what has been copied, and let go of the server; to be called at the end of a run."""
+    """Drop what has been made, and let go of the server; to be called at the end of a run."""
     if _admin.cache_info().currsize:
         for template in (_timed, _migrated):
             if template.cache_info().currsize:
                 _drop(template())
                 template.cache_clear()
+        _admin().execute(sql.SQL("drop user if exists {}").format(sql.Identifier(_SERVER)))
         _admin().close()
         _admin.cache_clear()
 

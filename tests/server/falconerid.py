@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from falconeri.local._ports import free_ports
-from tests.databases import fresh_database
+from tests.databases import as_server, fresh_database
 from tests.processes import wait_until
 
 __all__ = ["PASSWORD", "Answer", "Falconerid", "basic", "events", "fresh_database", "running"]
@@ -92,11 +92,14 @@ def basic(password: str, user: str = "falconeri") -> str:
 def running(
     database_url: str, state: Path, *options: str, **settings: str
 ) -> Generator[Falconerid]:
-    """`falconerid serve` on free ports, ready. Settings are further variables."""
+    """`falconerid serve` on free ports, ready. Settings are further variables.
+
+    It is not the owner of its database, which `database_url` is.
+    """
     log = state / f"falconerid-{uuid.uuid4().hex}.log"
     port, wait_port = free_ports()
     environment = os.environ | {
-        "FALCONERI_DATABASE_URL": database_url,
+        "FALCONERI_DATABASE_URL": as_server(database_url),
         "FALCONERI_PASSWORD": PASSWORD,
         "FALCONERI_LISTEN_HOST": "127.0.0.1",
         "FALCONERI_PORT": str(port),
