@@ -91,6 +91,31 @@ class ServerConfig:
         )
 
 
+@dataclass(frozen=True)
+class OwnerConfig:
+    """All that `falconerid migrate` can be told: it needs no password of ours."""
+
+    database_url: str = field(repr=False)
+    """FALCONERI_DATABASE_URL: libpq URL of the database's owner; required."""
+    server_database_url: str | None = field(repr=False)
+    """FALCONERI_SERVER_DATABASE_URL: that of `serve` and `tasks`, whose user gets its rights."""
+    log_level: str
+    """FALCONERI_LOG: debug, info, warning or error."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> OwnerConfig:
+        """Read them.
+
+        Raises:
+            InvalidArgument: There is no database URL.
+        """
+        return cls(
+            database_url=_required(environ, "FALCONERI_DATABASE_URL"),
+            server_database_url=environ.get("FALCONERI_SERVER_DATABASE_URL") or None,
+            log_level=environ.get("FALCONERI_LOG", "info"),
+        )
+
+
 def _required(environ: Mapping[str, str], name: str) -> str:
     if value := environ.get(name):
         return value

@@ -59,14 +59,19 @@ class SchemaTaken(Conflict):
     default_message = "a schema of this name is somebody else's"
 
 
-def migrate(url: str) -> bool:
+def migrate(url: str, *, server_url: str | None = None) -> bool:
     """Migrate the database at `url`, waiting for others who do.
+
+    Args:
+        url: With the user who shall own everything.
+        server_url: With the user as whom falconerid logs in: it gets its password and its rights.
 
     Returns:
         Whether anything was changed.
 
     Raises:
         DatabaseTooNew: It knows migrations that we don't.
+        LoginRefused: `server_url` has a user that doesn't exist, and we may not make it.
         PostgresTooOld: The server is older than 15.
         SchemaTaken: `report` or `compat` exists and is not ours.
         psycopg.OperationalError: It can't be reached.
@@ -82,6 +87,8 @@ def migrate(url: str) -> bool:
         applied = _apply_numbered(url, "procrastinate", _procrastinate_migrations())
         applied += _apply_numbered(url, "falconeri", sql_root() / "migrations")
         reapplied = _apply_code(guard, again=applied > 0)
+        if server_url is not None:
+            roles.ensure_login(guard, server_url)
         log.info("migrated", migrations=applied, functions_changed=reapplied)
         return applied > 0 or reapplied
 
@@ -94,6 +101,16 @@ def is_current(url: str) -> bool:
     """
     with psycopg.connect(url, autocommit=True) as conn:
         return _code_checksum(conn) == checksum(_code_files())
+
+
+def is_migrated(url: str) -> bool:
+    """Whether the database has the functions of any version.
+
+    Raises:
+        psycopg.OperationalError: It can't be reached.
+    """
+    with psycopg.connect(url, autocommit=True) as conn:
+        return _code_checksum(conn) is not None
 
 
 def checksum(files: list[Path]) -> str:

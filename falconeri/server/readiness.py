@@ -1,4 +1,8 @@
-"""Whether a falconerid should get requests: the database answers, and has this program's schema.
+"""Whether a falconerid should get requests: the database answers, and has a schema for it.
+
+That is this program's, or one that took its place while it ran: of a newer falconerid, which begins
+its upgrade with migrations. A release keeps what the one before it calls, so that the old replicas
+go on until they are replaced.
 
 The check has a connection of its own: a crowd at the pool doesn't make a falconerid unready, nor
 the check the crowd larger. Anybody may ask, so one check a second is made, by one thread at a
@@ -14,7 +18,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from falconeri.db.migrate import is_current
+from falconeri.db.migrate import is_current, is_migrated
 from falconeri.log import get_logger
 
 log = get_logger(__name__)
@@ -47,6 +51,7 @@ class Readiness:
         self._conninfo = make_conninfo(database_url, **_LIMITS)
         self._checking = threading.Lock()
         self._last = _Result("not checked yet", 0.0)
+        self._was_current = False
 
     def refusal(self) -> str:
         """Why this falconerid should get no requests now; empty if it should."""
@@ -68,9 +73,14 @@ class Readiness:
 
     def _check(self) -> str:
         try:
-            current = is_current(self._conninfo)
+            if is_current(self._conninfo):
+                self._was_current = True
+                return ""
+            migrated = is_migrated(self._conninfo)
         except psycopg.OperationalError:
             return "the database can't be reached"  # why it can't is nobody's business here
         except psycopg.Error:
             return "the database can't be read"
-        return "" if current else "the database has another schema"
+        if not migrated:
+            return "the database is not migrated"
+        return "" if self._was_current else "the database has another schema"
