@@ -1,4 +1,4 @@
-"""Finds falconerid: where the environment says, else the stack that runs on this machine.
+"""Finds falconerid: where the environment says, on this machine, or in a Kubernetes cluster.
 
 Called by every command that talks to falconerid.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from falconeri.config import PASSWORD_FILE
 from falconeri.errors import InvalidArgument, Unavailable
+from falconeri_cli import in_cluster
 
 if TYPE_CHECKING:
     from falconeri.client.jobs import JobsClient
@@ -44,7 +45,8 @@ def find(environ: Mapping[str, str] = os.environ) -> Endpoint:
 
     Raises:
         InvalidArgument: FALCONERI_URL is set, but there is no password for it.
-        Unavailable: It isn't set, and no local stack is up.
+        Unavailable: It isn't set, no local stack is up, and no cluster has one.
+        FalconeriError: The cluster doesn't let us look.
     """
     if url := environ.get("FALCONERI_URL"):
         return _from_environment(url, environ)
@@ -55,6 +57,12 @@ def find(environ: Mapping[str, str] = os.environ) -> Endpoint:
         return of_stack(stack)
     if state.is_locked():
         raise Unavailable("the local stack is just starting or stopping", detail=str(state.path))
+    if in_cluster.is_known(environ):
+        return Endpoint(
+            url=in_cluster.url(environ),
+            wait_url=environ.get("FALCONERI_WAIT_URL"),
+            password=_password(environ),
+        )
     raise Unavailable(
         "no falconerid to talk to",
         hint="`falconeri local up` starts one; or set FALCONERI_URL and FALCONERI_PASSWORD",
@@ -75,12 +83,15 @@ def _from_environment(url: str, environ: Mapping[str, str]) -> Endpoint:
 
 
 def _password(environ: Mapping[str, str]) -> str:
+    """What is set; else what the cluster's secret says, as for the original's command line."""
     if password := environ.get("FALCONERI_PASSWORD"):
         return password
     path = environ.get("FALCONERI_PASSWORD_FILE", PASSWORD_FILE)
     try:
         return Path(path).read_text().removesuffix("\n")
     except (OSError, UnicodeDecodeError) as ex:
+        if "FALCONERI_PASSWORD_FILE" not in environ and in_cluster.is_known(environ):
+            return in_cluster.password(environ)
         raise InvalidArgument(
             "FALCONERI_URL is set, but there is no password for it",
             detail=f"{path}: {getattr(ex, 'strerror', None) or ex}",

@@ -15,7 +15,7 @@ import typer
 import falconeri
 from falconeri import log
 from falconeri_cli import failures, signals
-from falconeri_cli.commands import database, datum, job, local, schema
+from falconeri_cli.commands import database, datum, deployment, job, local, schema
 
 _EPILOG = (
     "Exit codes: 0 all is well; 1 the job failed or was canceled, or something is out of reach; "
@@ -37,6 +37,10 @@ app.add_typer(job.app, name="job")
 app.add_typer(datum.app, name="datum")
 app.add_typer(local.app, name="local")
 app.add_typer(database.app, name="db")
+app.command("deploy")(deployment.deploy)
+app.command("undeploy")(deployment.undeploy)
+app.command("status")(deployment.status)
+app.command("proxy")(deployment.proxy)
 app.command("migrate")(database.migrate)
 app.command("schema")(schema.schema)
 

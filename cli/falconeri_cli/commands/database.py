@@ -14,6 +14,7 @@ from typing import NoReturn
 import typer
 
 from falconeri.errors import InvalidArgument, Unavailable
+from falconeri_cli import in_cluster
 
 app = typer.Typer(help="Reach the database.", no_args_is_help=True)
 
@@ -41,16 +42,22 @@ def migrate() -> None:
 
 
 def database_url() -> str:
-    """Return FALCONERI_DATABASE_URL, else that of the local stack.
+    """Return FALCONERI_DATABASE_URL, else that of the local stack, else the cluster's.
+
+    DATABASE_URL is what the original calls it.
 
     Raises:
-        Unavailable: There is neither.
+        Unavailable: There is none of them.
+        FalconeriError: The cluster doesn't let us look.
     """
-    if chosen := os.environ.get("FALCONERI_DATABASE_URL"):
-        return chosen
+    for name in ("FALCONERI_DATABASE_URL", "DATABASE_URL"):
+        if chosen := os.environ.get(name):
+            return chosen
     from falconeri.local.state import default_state
 
     stack = default_state().running_stack()
+    if stack is None and in_cluster.is_known(os.environ):
+        return in_cluster.database_url(os.environ)
     if stack is None:
         raise Unavailable(
             "no database to talk to",

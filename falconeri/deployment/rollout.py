@@ -1,0 +1,49 @@
+"""Waits until what was deployed runs. Called by `falconeri deploy --wait`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+from falconeri.deployment.api import Api
+from falconeri.deployment.manifests import Object, name_of
+from falconeri.deployment.render import workloads
+from falconeri.deployment.status import Component, component_of
+from falconeri.errors import Unavailable
+
+EVERY_S = 1.0
+
+States = tuple[Component, ...]
+
+
+def follow(api: Api, objects: Iterable[Object], *, timeout_s: float) -> Iterator[States]:
+    """Yield how far they are, again and again, until all are settled.
+
+    An API server that is away for a moment is waited for.
+
+    Raises:
+        Unavailable: They weren't in time.
+    """
+    wanted = [(obj["kind"], name_of(obj)) for obj in workloads(list(objects))]
+    until = time.monotonic() + timeout_s
+    while True:
+        try:
+            states = _look(api, wanted)
+        except Unavailable:
+            if time.monotonic() >= until:
+                raise
+        else:
+            yield states
+            if len(states) == len(wanted) and all(one.settled for one in states):
+                return
+        if time.monotonic() >= until:
+            raise Unavailable(
+                f"not everything is ready after {timeout_s:.0f} s",
+                hint="it goes on by itself if it can: `falconeri status` says how it is",
+            )
+        time.sleep(EVERY_S)
+
+
+def _look(api: Api, wanted: list[tuple[str, str]]) -> States:
+    found = ((kind, api.find(kind, name)) for kind, name in wanted)
+    return tuple(component_of({"kind": kind, **obj}) for kind, obj in found if obj is not None)
