@@ -23,6 +23,7 @@ COMPLETIONS: tuple[Mutant, ...] = (
         ("p_attempt is null or ", ""),
         ("  for update;", "  ;"),
         ("if p_report.outcome <> 'done' then", "if false then"),
+        ("if p_report.outcome = 'recovered' then", "if false then"),
         # The counters.
         ("done = s.done + 1", "done = s.done"),
         ("done = s.done + 1", "done = s.done + 2"),
@@ -208,9 +209,9 @@ COMPLETIONS: tuple[Mutant, ...] = (
     *of(
         "private/_require_failure",
         "complete",
-        ("is distinct from 'error'", "= 'done'"),
-        (" or p_report.failure_class is null", ""),
-        ("\n    or p_report.error_message is null", ""),
+        ("not in ('error', 'recovered')", "= 'done'"),
+        ("p_report.failure_class is null or ", ""),
+        (" or p_report.error_message is null", ""),
     ),
     *of(
         "private/_refuse_claim",

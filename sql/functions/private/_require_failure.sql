@@ -3,8 +3,8 @@
 create function falconeri._require_failure(p_report falconeri.report) returns void
 language plpgsql immutable as $$
 begin
-  if p_report.outcome is null or p_report.outcome not in ('error', 'recovered') or p_report.failure_class is null
-    or p_report.error_message is null
+  if p_report.outcome is null or p_report.outcome not in ('error', 'recovered')
+    or p_report.failure_class is null or p_report.error_message is null
   then
     raise exception using errcode = 'ZF009', message = 'not a report of an attempt',
       detail = jsonb_build_object(
