@@ -9,19 +9,25 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
+from falconeri import __version__
 from falconeri.duration import parse_duration_s
 from falconeri.errors import InvalidArgument
 
 PASSWORD_FILE = "/etc/falconeri/secrets/POSTGRES_PASSWORD"  # noqa: S105 - a place, not a secret
 """Where a pod finds its password, as the original mounts it."""
 
+IMAGE = "ghcr.io/dbcrossbar/falconeri"
+"""Where our image is, but for its tag."""
+
 MAX_PROCESSES = 64
 """Each has ten connections to the database."""
 
-ClusterKind = Literal["local"]
-"""What can run workers; Kubernetes is not among them yet."""
+ClusterKind = Literal["local", "kubernetes"]
+"""What can run workers."""
+
+PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,16 @@ class ServerConfig:
     """FALCONERI_WAIT_URL: the waiting port as workers reach it."""
     cluster: ClusterKind
     """FALCONERI_CLUSTER: what runs workers."""
+    namespace: str | None
+    """FALCONERI_NAMESPACE: where jobs run on Kubernetes; None: the pod's own, or the context's."""
+    kube_context: str | None
+    """FALCONERI_KUBE_CONTEXT: of the kubeconfig file; None: the pod's own, or the current."""
+    image: str
+    """FALCONERI_IMAGE: our own image, from which pods get the worker."""
+    image_pull_policy: PullPolicy | None
+    """FALCONERI_IMAGE_PULL_POLICY: of that image; None: Kubernetes' default."""
+    image_volume: bool
+    """FALCONERI_IMAGE_VOLUME: mount the worker from the image rather than copy it."""
     state: Path
     """FALCONERI_STATE: the local cluster's directory."""
     max_datums: int
@@ -81,6 +97,11 @@ class ServerConfig:
             url=environ.get("FALCONERI_URL", f"http://falconerid:{port}/"),
             wait_url=environ.get("FALCONERI_WAIT_URL", f"http://falconerid:{wait_port}/"),
             cluster=_cluster(environ),
+            namespace=environ.get("FALCONERI_NAMESPACE") or None,
+            kube_context=environ.get("FALCONERI_KUBE_CONTEXT") or None,
+            image=environ.get("FALCONERI_IMAGE") or f"{IMAGE}:{__version__}",
+            image_pull_policy=_pull_policy(environ),
+            image_volume=_is_set(environ, "FALCONERI_IMAGE_VOLUME"),
             state=Path(environ.get("FALCONERI_STATE", "/var/lib/falconeri")),
             max_datums=_number(environ, "FALCONERI_MAX_DATUMS", 10_000_000, most=2**31 - 1),
             local_slots=_number(environ, "FALCONERI_LOCAL_SLOTS", os.cpu_count() or 1),
@@ -184,8 +205,29 @@ def _content(path: str, hint: str) -> str:
 
 def _cluster(environ: Mapping[str, str]) -> ClusterKind:
     kind = environ.get("FALCONERI_CLUSTER", "local")
-    if kind == "local":
-        return kind
+    if kind in {"local", "kubernetes"}:
+        return cast("ClusterKind", kind)
     raise InvalidArgument(
-        "FALCONERI_CLUSTER is not a kind of cluster", detail=repr(kind), hint="local"
+        "FALCONERI_CLUSTER is not a kind of cluster", detail=repr(kind), hint="local, kubernetes"
     )
+
+
+def _pull_policy(environ: Mapping[str, str]) -> PullPolicy | None:
+    """FALCONERI_USE_LOCAL_IMAGE is the original's word for an image that a node has already."""
+    if _is_set(environ, "FALCONERI_USE_LOCAL_IMAGE"):
+        return "Never"
+    policy = environ.get("FALCONERI_IMAGE_PULL_POLICY") or None
+    if policy in {None, "Always", "IfNotPresent", "Never"}:
+        return cast("PullPolicy | None", policy)
+    raise InvalidArgument(
+        "FALCONERI_IMAGE_PULL_POLICY is not a policy",
+        detail=repr(policy),
+        hint="Always, IfNotPresent, Never",
+    )
+
+
+def _is_set(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name) or "false"
+    if text in {"true", "1", "false", "0"}:
+        return text in {"true", "1"}
+    raise InvalidArgument(f"{name} is neither true nor false", detail=repr(text))

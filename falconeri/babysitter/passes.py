@@ -79,7 +79,8 @@ class Babysitter:
     def look_around(self) -> None:
         """Everything once: what nobody told us about is found here."""
         self.bury_dead()
-        self._requeue_orphans()
+        with _isolated("requeue_orphans"):
+            self._requeue_orphans()
         with _isolated("requeue_expired"), self.db.connection() as conn:
             while db_workers.requeue_expired(conn, limit=BATCH) == BATCH:
                 pass
@@ -87,7 +88,8 @@ class Babysitter:
             while db_datums.promote_delayed(conn, limit=BATCH) == BATCH:
                 pass
         self._stop_overdue()
-        self._match_workers_with_jobs()
+        with _isolated("match_workers_with_jobs"):
+            self._match_workers_with_jobs()
 
     def delete_leftovers(self) -> None:
         """Delete the objects that failed attempts left in their stores."""

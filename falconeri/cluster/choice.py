@@ -1,5 +1,7 @@
 """Which cluster this installation has: the one place that knows the kinds. Called by the daemon."""
 
+# ruff: noqa: PLC0415
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -19,19 +21,55 @@ def open_cluster(config: ServerConfig, on_death: Callable[[], None]) -> Cluster:
 
     Raises:
         Conflict: Another process runs the workers of this state directory.
+        InvalidArgument: There is no Kubernetes to talk to.
     """
+    if config.cluster == "kubernetes":
+        return _open_kubernetes(config, on_death)
     return LocalCluster(
         config.state,
         slots=config.local_slots,
-        worker_environment={
-            "FALCONERI_URL": config.url,
-            "FALCONERI_WAIT_URL": config.wait_url,
-            "FALCONERI_LOG": config.log_level,
-        },
+        worker_environment=_worker_environment(config),
         on_death=on_death,
     )
 
 
 def secret_reader(config: ServerConfig) -> Callable[[str], Mapping[str, str]]:
     """What reads the cluster's secrets, without owning its workers."""
+    if config.cluster == "kubernetes":
+        return _kubernetes_secrets(config)
     return partial(read_secret, config.state / "secrets")
+
+
+def _worker_environment(config: ServerConfig) -> dict[str, str]:
+    return {
+        "FALCONERI_URL": config.url,
+        "FALCONERI_WAIT_URL": config.wait_url,
+        "FALCONERI_LOG": config.log_level,
+    }
+
+
+# The official client takes seconds to import: only who needs it waits for it.
+
+
+def _open_kubernetes(config: ServerConfig, on_death: Callable[[], None]) -> Cluster:
+    from falconeri.cluster.kubernetes import KubernetesCluster
+    from falconeri.cluster.kubernetes_api import KubernetesApi
+    from falconeri.cluster.manifest import ManifestSettings
+
+    settings = ManifestSettings(
+        image=config.image,
+        image_pull_policy=config.image_pull_policy,
+        image_volume=config.image_volume,
+        environment=_worker_environment(config),
+    )
+    api = KubernetesApi.connect(namespace=config.namespace, context=config.kube_context)
+    return KubernetesCluster(api, settings, on_death=on_death)
+
+
+def _kubernetes_secrets(config: ServerConfig) -> Callable[[str], Mapping[str, str]]:
+    from falconeri.cluster.kubernetes import read_secret as read
+    from falconeri.cluster.kubernetes_api import KubernetesApi
+
+    return partial(
+        read, KubernetesApi.connect(namespace=config.namespace, context=config.kube_context)
+    )

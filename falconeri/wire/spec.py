@@ -16,6 +16,7 @@ from falconeri.errors import InvalidInput, InvalidSpec
 from falconeri.globs import MAX_LENGTH, compile_glob
 from falconeri.sizes import SIZE, parse_size_bytes
 from falconeri.wire import codec
+from falconeri.wire.pod_spec import Gpu, PodSpec, Quantity, SchedulingSpec
 
 _NonEmpty = Annotated[str, Meta(min_length=1)]
 _ExitCode = Annotated[int, Meta(ge=0, le=255)]
@@ -115,6 +116,9 @@ class ResourceRequests(Struct, frozen=True, forbid_unknown_fields=True):
 
     memory: _NonEmpty
     cpu: Annotated[float, Meta(ge=0)]
+    gpu: Gpu | UnsetType = UNSET
+    extended: dict[str, Quantity] | UnsetType = UNSET
+    """Any other resource of nodes, by name: `{"ephemeral-storage": "10Gi"}`."""
 
 
 class Grouping(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -209,6 +213,10 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
     pipelining: bool = True
     """Whether workers fetch the next datum's inputs, and store outputs, while the command runs."""
     datum_timeout: str | UnsetType = UNSET
+    scheduling_spec: SchedulingSpec | UnsetType = UNSET
+    pod: PodSpec | UnsetType = UNSET
+    pod_patch: dict[str, Any] | UnsetType = UNSET
+    """Changes of the pod template's `spec` that no other field makes, as `kubectl patch` does."""
 
     def __post_init__(self) -> None:
         """Say at once that a duration can't be read, or that nobody could follow the input."""

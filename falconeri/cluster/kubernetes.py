@@ -1,0 +1,262 @@
+"""Workers as pods: each job is a Kubernetes Job of its name, with a Secret that has its token.
+
+Called by the daemon and the babysitter. What it knows of the cluster it knows by two watches (see
+`informer`), so that looking costs nothing and news come at once. Any number of processes may each
+have one of these for the same namespace; one namespace belongs to one installation.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import threading
+from collections.abc import Callable, Mapping
+from uuid import UUID
+
+from falconeri.cluster.base import DeadWorker, WorkersSpec
+from falconeri.cluster.causes import cause_of_death, is_complete, why_job_failed
+from falconeri.cluster.informer import Informer
+from falconeri.cluster.kubernetes_api import AlreadyExists, KubernetesApi, Object, part, parts
+from falconeri.cluster.manifest import (
+    JOB_ID,
+    LABELS,
+    ManifestSettings,
+    job_manifest,
+    token_secret,
+)
+from falconeri.errors import InvalidSpec, SecretNotFound, Unavailable
+from falconeri.log import get_logger
+
+_log = get_logger(__name__)
+
+_ENDED = {"Succeeded", "Failed"}
+
+
+class KubernetesCluster:
+    """Runs workers as pods; see `falconeri.cluster.base.Cluster` for its methods.
+
+    Methods that look raise `Unavailable` while the watches are broken: whoever acts on an old view
+    would take pods for dead that have only just begun.
+
+    Args:
+        on_death: Called by other threads when there is a death to take or a job has failed. Must
+            return at once.
+    """
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        settings: ManifestSettings,
+        *,
+        on_death: Callable[[], None] | None = None,
+    ) -> None:
+        self._api = api
+        self._settings = settings
+        self._wake = on_death or (lambda: None)
+        self._lock = threading.Lock()
+        self._deaths: list[DeadWorker] = []
+        self._refused: dict[UUID, str] = {}
+        labels = ",".join([JOB_ID, *(f"{key}={value}" for key, value in LABELS.items())])
+        self._jobs = Informer(api, "jobs", labels=labels, on_change=self._see_job)
+        self._pods = Informer(api, "pods", labels=labels, on_change=self._see_pod)
+        self._jobs.start()
+        self._pods.start()
+
+    def start(self, workers: WorkersSpec) -> None:
+        """Make sure that the job's Kubernetes Job exists, with its token and of its size.
+
+        What was left undone by a call that failed half-way is done by the next. A job without
+        parallelism is suspended.
+
+        Raises:
+            FalconeriError: The cluster can't be reached, or refuses for a reason that may go away.
+        """
+        try:
+            job = self._existing_job(workers) or self._create_job(workers)
+            if job is None or why_job_failed(job):
+                return
+            if is_complete(job):
+                # Its workers thought that all was done, which it is not: a new one, next time.
+                self._delete(job)
+                return
+            self._fit(job, workers)
+        except InvalidSpec as ex:
+            with self._lock:
+                self._refused[workers.job_id] = str(ex)
+            self._wake()
+
+    def stop(self, job_id: UUID) -> None:
+        """Delete the job's Kubernetes Job, and with it all that it owns; forget the job.
+
+        Raises:
+            FalconeriError: The cluster can't be reached.
+        """
+        with self._lock:
+            self._refused.pop(job_id, None)
+        found, _ = self._api.list("jobs", labels=f"{JOB_ID}={job_id}")
+        for job in found:
+            self._delete(job)
+
+    def running_jobs(self) -> set[UUID]:
+        """The jobs that have a Kubernetes Job which nobody has deleted, or were refused.
+
+        Raises:
+            Unavailable: The view of the cluster is out of date.
+        """
+        jobs = {job_id for job in self._present_jobs() if (job_id := _job_id(job))}
+        with self._lock:
+            return jobs | set(self._refused)
+
+    def live_workers(self) -> set[tuple[UUID, str]]:
+        """The pods that have not ended, also those that wait or are about to end.
+
+        Raises:
+            Unavailable: The view of the cluster is out of date.
+        """
+        _await(self._pods)
+        return {
+            (job_id, pod["metadata"]["name"])
+            for pod in self._pods.objects()
+            if _phase(pod) not in _ENDED and (job_id := _job_id(pod))
+        }
+
+    def take_deaths(self) -> list[DeadWorker]:
+        """The deaths that were seen since the last call; also of pods that had ended before us."""
+        with self._lock:
+            deaths, self._deaths = self._deaths, []
+        return deaths
+
+    def failed_jobs(self) -> dict[UUID, str]:
+        """The jobs whose Kubernetes Job has failed or was refused, with the reason."""
+        failed = {
+            job_id: reason
+            for job in self._jobs.objects()
+            if "deletionTimestamp" not in job["metadata"]
+            and (reason := why_job_failed(job))
+            and (job_id := _job_id(job))
+        }
+        with self._lock:
+            return {**failed, **self._refused}
+
+    def read_secret(self, name: str) -> Mapping[str, str]:
+        """The keys and values of a Secret of the namespace.
+
+        Raises:
+            SecretNotFound: There is none, or it isn't text.
+            FalconeriError: The cluster can't be reached, or doesn't let us look.
+        """
+        return read_secret(self._api, name)
+
+    def close(self) -> None:
+        """End the watches. Pods go on: they belong to the cluster."""
+        self._jobs.stop()
+        self._pods.stop()
+        self._api.close()
+
+    def _existing_job(self, workers: WorkersSpec) -> Object | None:
+        return next((job for job in self._present_jobs() if _job_id(job) == workers.job_id), None)
+
+    def _create_job(self, workers: WorkersSpec) -> Object | None:
+        """Create the Job; None if there is one that we don't see yet, or an old one is leaving."""
+        try:
+            job = self._api.create("jobs", job_manifest(workers, self._settings))
+        except AlreadyExists:
+            found = self._api.find("jobs", workers.job_name)
+            if found is None or "deletionTimestamp" in found["metadata"]:
+                return None
+            if _job_id(found) != workers.job_id:
+                raise InvalidSpec(
+                    "another Kubernetes Job has the job's name", detail=workers.job_name
+                ) from None
+            job = found
+        self._jobs.note(job)
+        _log.info("kubernetes_job_created", job_id=workers.job_id, job_name=workers.job_name)
+        return job
+
+    def _fit(self, job: Object, workers: WorkersSpec) -> None:
+        """Give the Job its token, its size, and leave to begin."""
+        spec = job["spec"]
+        if "startTime" not in part(job, "status"):
+            self._give_token(job, workers)
+        wanted: Object = {"suspend": workers.parallelism == 0}
+        if workers.parallelism > 0:
+            wanted["parallelism"] = workers.parallelism
+        if any(spec.get(field) != value for field, value in wanted.items()):
+            name = job["metadata"]["name"]
+            self._jobs.note(self._api.merge("jobs", name, {"spec": wanted}))
+
+    def _give_token(self, job: Object, workers: WorkersSpec) -> None:
+        secret = token_secret(workers, job)
+        try:
+            self._api.create("secrets", secret)
+        except AlreadyExists:
+            # By the call before or another process; or it was an earlier Job's, and goes after it.
+            found = self._api.find("secrets", secret["metadata"]["name"])
+            owners = parts(found, "metadata", "ownerReferences") if found else []
+            if found is not None and owners != secret["metadata"]["ownerReferences"]:
+                name, uid = found["metadata"]["name"], found["metadata"]["uid"]
+                self._api.delete("secrets", name, uid=uid)
+                self._api.create("secrets", secret)
+
+    def _delete(self, job: Object) -> None:
+        metadata = job["metadata"]
+        self._api.delete("jobs", metadata["name"], uid=metadata["uid"])
+        self._jobs.forget(job)
+
+    def _present_jobs(self) -> list[Object]:
+        _await(self._jobs)
+        return [job for job in self._jobs.objects() if "deletionTimestamp" not in job["metadata"]]
+
+    def _see_job(self, _before: Object | None, job: Object | None) -> None:
+        if job is not None and why_job_failed(job):
+            self._wake()
+
+    def _see_pod(self, before: Object | None, pod: Object | None) -> None:
+        """Note a pod's death: it has failed, or is gone without having succeeded."""
+        if before is not None and _phase(before) in _ENDED:
+            return
+        last = pod or before
+        if last is None or (pod is not None and _phase(pod) != "Failed"):
+            return
+        if (job_id := _job_id(last)) is None:
+            return
+        failure_class, message = cause_of_death(last)
+        death = DeadWorker(job_id, last["metadata"]["name"], failure_class, message)
+        with self._lock:
+            self._deaths.append(death)
+        self._wake()
+
+
+def read_secret(api: KubernetesApi, name: str) -> Mapping[str, str]:
+    """The keys and values of a Secret.
+
+    Raises:
+        SecretNotFound: There is none, or it isn't text.
+        FalconeriError: The cluster can't be reached, or doesn't let us look.
+    """
+    secret = api.find("secrets", name)
+    if secret is None:
+        raise SecretNotFound(detail=f"{name} in namespace {api.namespace}")
+    try:
+        return {
+            key: base64.b64decode(value).decode() for key, value in part(secret, "data").items()
+        }
+    except (binascii.Error, UnicodeDecodeError) as ex:
+        raise SecretNotFound("secret is not text", detail=name) from ex
+
+
+def _await(informer: Informer) -> None:
+    if not informer.await_current():
+        raise Unavailable("the Kubernetes API can't be watched: what runs there is not known")
+
+
+def _job_id(obj: Object) -> UUID | None:
+    """The falconeri job that an object belongs to; None for a label that somebody has spoilt."""
+    try:
+        return UUID(obj["metadata"]["labels"][JOB_ID])
+    except ValueError:
+        return None
+
+
+def _phase(pod: Object) -> str:
+    return part(pod, "status").get("phase", "Pending")

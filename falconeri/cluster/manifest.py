@@ -1,0 +1,283 @@
+"""What a job is on Kubernetes: `deploy/job.yaml`, filled in from its spec.
+
+Called by `kubernetes`. Pure: it talks to nobody.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, cast
+
+import msgspec
+import yaml
+from msgspec import UNSET, Struct, UnsetType, field
+
+from falconeri.cluster.base import WorkersSpec
+from falconeri.cluster.kubernetes_api import Object
+from falconeri.duration import parse_duration_s
+from falconeri.errors import InvalidSpec
+from falconeri.resources import deploy_root
+from falconeri.wire.codec import convert
+from falconeri.wire.pod_spec import PodSpec, SchedulingSpec, VolumeSpec
+from falconeri.wire.spec import ResourceRequests, Secret, Transform
+
+JOB_ID = "falconeri.io/job-id"
+"""The label by which a job's objects are found."""
+
+LABELS = {"created-by": "falconeri"}
+
+_BUNDLE = "/opt/falconeri/worker"
+"""Where falconeri's image has the worker bundle."""
+
+
+@dataclass(frozen=True)
+class ManifestSettings:
+    """What all jobs of an installation have in common."""
+
+    image: str
+    """Falconeri's own image, which has the worker bundle."""
+    image_pull_policy: str | None
+    """Of that image; None: Kubernetes' default."""
+    image_volume: bool
+    """Whether the bundle is mounted from the image as a volume rather than copied out of it."""
+    environment: dict[str, str]
+    """Variables of all workers (`FALCONERI_URL`, …)."""
+
+
+class _Spec(Struct, frozen=True):
+    """The parts of a stored spec that concern Kubernetes."""
+
+    transform: Transform
+    resource_requests: ResourceRequests
+    job_timeout: int | None = None
+    node_selector: dict[str, str] = field(default_factory=dict[str, str])
+    scheduling_spec: SchedulingSpec = field(default_factory=SchedulingSpec)
+    pod: PodSpec = field(default_factory=PodSpec)
+    pod_patch: dict[str, Any] | UnsetType = UNSET
+
+
+def job_manifest(workers: WorkersSpec, settings: ManifestSettings) -> Object:
+    """The Kubernetes Job of a job; suspended, for its token isn't there yet.
+
+    Raises:
+        InvalidSpec: The spec isn't what `falconeri.wire.spec.stored_form` makes.
+    """
+    try:
+        spec = convert(dict(workers.spec), _Spec)
+    except msgspec.ValidationError as ex:
+        raise InvalidSpec(detail=str(ex)) from ex
+    job = copy.deepcopy(_template())
+    labels = {JOB_ID: str(workers.job_id)}
+    job["metadata"] = _merge(job["metadata"], {"name": workers.job_name, "labels": labels})
+    job["spec"]["parallelism"] = max(1, workers.parallelism)
+    if spec.job_timeout:
+        job["spec"]["activeDeadlineSeconds"] = spec.job_timeout
+    if spec.pod.keep is not None:
+        keep_s = parse_duration_s(spec.pod.keep, name="pod.keep")
+        job["spec"]["ttlSecondsAfterFinished"] = keep_s
+    template = job["spec"]["template"]
+    template["metadata"] = _merge(
+        template["metadata"],
+        {"labels": {**spec.pod.labels, **template["metadata"]["labels"], **labels}},
+    )
+    if spec.pod.annotations:
+        template["metadata"]["annotations"] = spec.pod.annotations
+    _fill_pod(template["spec"], workers, spec, settings)
+    if spec.pod_patch is not UNSET:
+        template["spec"] = _merge(template["spec"], spec.pod_patch)
+    return job
+
+
+def token_secret(workers: WorkersSpec, job: Object) -> Object:
+    """The Secret with a job's worker token, which goes when its Kubernetes Job goes."""
+    metadata = job["metadata"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": token_name(workers.job_name),
+            "labels": {**LABELS, JOB_ID: str(workers.job_id)},
+            "ownerReferences": [
+                {
+                    "apiVersion": "batch/v1",
+                    "kind": "Job",
+                    "name": metadata["name"],
+                    "uid": metadata["uid"],
+                }
+            ],
+        },
+        "immutable": True,
+        "stringData": {"POSTGRES_PASSWORD": workers.token},
+    }
+
+
+def token_name(job_name: str) -> str:
+    """The name of that Secret."""
+    return f"{job_name}-token"
+
+
+@cache
+def _template() -> Object:
+    text = (deploy_root() / "job.yaml").read_text(encoding="utf-8")
+    return cast("Object", yaml.safe_load(text))
+
+
+def _fill_pod(pod: Object, workers: WorkersSpec, spec: _Spec, settings: ManifestSettings) -> None:
+    transform = spec.transform
+    if transform.service_account:
+        pod["serviceAccountName"] = transform.service_account
+        del pod["automountServiceAccountToken"]  # what the account is for, its owner knows
+    if selector := {**spec.node_selector, **spec.scheduling_spec.node_selector}:
+        pod["nodeSelector"] = selector
+    if spec.scheduling_spec.priority_class_name:
+        pod["priorityClassName"] = spec.scheduling_spec.priority_class_name
+    pod["tolerations"] += [msgspec.to_builtins(one) for one in spec.pod.tolerations]
+    if spec.pod.affinity is not None:
+        pod["affinity"] = spec.pod.affinity
+    if spec.pod.image_pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in spec.pod.image_pull_secrets]
+    if spec.pod.run_as_user is not None:
+        _restrict(pod, spec.pod.run_as_user)
+    pod["volumes"] += [
+        {
+            "name": "secrets",
+            "secret": {"secretName": token_name(workers.job_name), "defaultMode": 0o444},
+        },
+        _volume("pfs", spec.pod.pfs),
+        _volume("scratch", spec.pod.scratch),
+    ]
+    _bring_bundle(pod, settings)
+    worker = pod["containers"][0]
+    worker["image"] = transform.image
+    worker["command"] = ["/falconeri/falconeri-worker", str(workers.job_id)]
+    if transform.image_pull_policy:
+        worker["imagePullPolicy"] = transform.image_pull_policy
+    worker["resources"] = _resources(spec.resource_requests)
+    worker["env"] = _variables(transform, settings)
+    _mount_secrets(pod, worker, transform.secrets)
+
+
+def _restrict(pod: Object, user: int) -> None:
+    """Make it a restricted pod, in the words of the Pod Security Standards."""
+    pod["securityContext"] |= {"runAsNonRoot": True, "runAsUser": user, "fsGroup": user}
+    pod["containers"][0]["securityContext"] |= {"capabilities": {"drop": ["ALL"]}}
+
+
+def _volume(name: str, wanted: VolumeSpec | None) -> Object:
+    if wanted is None:
+        return {"name": name, "emptyDir": {}}
+    if wanted.storage_class:
+        claim = {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": wanted.storage_class,
+            "resources": {"requests": {"storage": wanted.size}},
+        }
+        return {"name": name, "ephemeral": {"volumeClaimTemplate": {"spec": claim}}}
+    limits = {"sizeLimit": wanted.size} if wanted.size else {}
+    medium = {"medium": "Memory"} if wanted.memory else {}
+    return {"name": name, "emptyDir": {**limits, **medium}}
+
+
+def _bring_bundle(pod: Object, settings: ManifestSettings) -> None:
+    """Let the container see the worker bundle at `/falconeri`."""
+    policy = settings.image_pull_policy
+    if not settings.image_volume:
+        init = pod["initContainers"][0]
+        init["image"] = settings.image
+        if policy:
+            init["imagePullPolicy"] = policy
+        return
+    del pod["initContainers"]
+    volume = next(volume for volume in pod["volumes"] if volume["name"] == "falconeri-bin")
+    del volume["emptyDir"]
+    volume["image"] = {"reference": settings.image, **({"pullPolicy": policy} if policy else {})}
+    mounts = pod["containers"][0]["volumeMounts"]
+    mount = next(mount for mount in mounts if mount["name"] == "falconeri-bin")
+    mount["subPath"] = _BUNDLE.strip("/")
+
+
+def _resources(wanted: ResourceRequests) -> Object:
+    """Memory and devices are limits too; processors are shared, as far as nobody asks for them."""
+    requests: Object = {"memory": wanted.memory, "cpu": f"{round(wanted.cpu * 1000)}m"}
+    limits: Object = {"memory": wanted.memory}
+    extended: Object = {} if wanted.extended is UNSET else dict(wanted.extended)
+    if wanted.gpu is not UNSET:
+        extended[wanted.gpu.type] = str(wanted.gpu.number)
+    return {"requests": {**requests, **extended}, "limits": {**limits, **extended}}
+
+
+def _variables(transform: Transform, settings: ManifestSettings) -> list[Object]:
+    """Later ones win where Kubernetes finds two: ours, and what a program must not choose."""
+    fixed: list[Object] = [
+        {"name": "FALCONERI_NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        {"name": "FALCONERI_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+    ]
+    ours: list[Object] = [
+        {"name": name, "value": value} for name, value in settings.environment.items()
+    ]
+    taken = {variable["name"] for variable in (*fixed, *ours)}
+    given = {"TMPDIR": "/scratch", **transform.env}
+    theirs: list[Object] = [
+        # $$: Kubernetes would take `$(NAME)` for a variable's value.
+        {"name": name, "value": value.replace("$(", "$$(")}
+        for name, value in sorted(given.items())
+    ]
+    for secret in transform.secrets:
+        if secret.key is not UNSET and secret.env_var is not UNSET:
+            reference: Object = {"name": secret.name, "key": secret.key}
+            if secret.optional is True:
+                reference["optional"] = True
+            theirs.append({"name": secret.env_var, "valueFrom": {"secretKeyRef": reference}})
+    last = {variable["name"]: variable for variable in theirs if variable["name"] not in taken}
+    return [*fixed, *ours, *last.values()]
+
+
+def _mount_secrets(pod: Object, worker: Object, secrets: list[Secret]) -> None:
+    """Mount each secret where the spec wants it; a secret that is wanted twice is one volume."""
+    volumes: dict[str, str] = {}
+    for secret in secrets:
+        if secret.mount_path is UNSET:
+            continue
+        if secret.name not in volumes:
+            volumes[secret.name] = f"transform-secret-{len(volumes)}"
+            pod["volumes"].append(
+                {"name": volumes[secret.name], "secret": {"secretName": secret.name}}
+            )
+        mount = {"name": volumes[secret.name], "mountPath": secret.mount_path, "readOnly": True}
+        worker["volumeMounts"].append(mount)
+
+
+_KEYED = {
+    "containers": "name",
+    "initContainers": "name",
+    "volumes": "name",
+    "env": "name",
+    "imagePullSecrets": "name",
+    "volumeMounts": "mountPath",
+}
+"""Lists whose elements have a name: they are merged one by one."""
+
+
+def _merge(target: Any, patch: Any, key: str | None = None) -> Any:  # noqa: ANN401 - any JSON
+    """What a patch makes of something, as `kubectl patch` does it: null removes."""
+    if key is not None and isinstance(patch, list) and isinstance(target, list):
+        return _merge_named(cast("list[Object]", target), cast("list[Object]", patch), key)
+    if not isinstance(patch, dict):
+        return cast("Object", patch)
+    merged = dict(cast("Object", target)) if isinstance(target, dict) else {}
+    for name, value in cast("Object", patch).items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merge(merged.get(name), value, _KEYED.get(name))
+    return merged
+
+
+def _merge_named(target: list[Object], patch: list[Object], key: str) -> list[Object]:
+    merged = {element.get(key): element for element in target}
+    for element in patch:
+        name = element.get(key)
+        merged[name] = _merge(merged.get(name), element)
+    return list(merged.values())
