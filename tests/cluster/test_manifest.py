@@ -148,7 +148,7 @@ def test_resources_are_asked_for_and_memory_and_devices_are_limits() -> None:
 
 def test_where_pods_run_is_said_in_several_places() -> None:
     taint = {"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}
-    affinity = {"nodeAffinity": {}}
+    affinity: dict[str, Any] = {"nodeAffinity": {}}
     job = manifest(
         node_selector={"a": "1", "b": "1"},
         scheduling_spec={"node_selector": {"b": "2"}, "priority_class_name": "low"},

@@ -20,11 +20,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from kubernetes import client, config
 
+from falconeri.client.jobs import JobsClient
 from falconeri.storage import Credentials
 from falconeri.storage.s3_client import client_for
 from tests.cli.command import falconeri_command
@@ -64,6 +65,7 @@ class Site:
     place: Place
     falconerid: Falconerid
     s3: S3Client
+    client: JobsClient
     directory: Path
 
     def command(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -101,14 +103,9 @@ class Site:
         assert ran.returncode == 0, ran.stderr
         return ran.stdout.strip()
 
-    def job(self, name: str) -> dict[str, Any]:
-        """What falconerid says of a job."""
-        said: dict[str, Any] = json.loads(self.command("job", "describe", name, "--json").stdout)
-        return said["job"]
-
     def outputs(self, name: str) -> dict[str, str]:
         """The files that a job has written."""
-        bucket = self.job(name)["egress_uri"].split("/")[2]
+        bucket = self.client.find_job(name).egress_uri.split("/")[2]
         found = self.s3.list_objects_v2(Bucket=bucket, Prefix="out/").get("Contents", [])
         keys = [entry.get("Key", "") for entry in found]
         return {
@@ -205,7 +202,7 @@ def _real_place(kubeconfig: Path, directory: Path) -> Generator[Place]:
     if not host or not image:
         pytest.fail("FALCONERI_TEST_KUBECONFIG needs FALCONERI_TEST_HOST and FALCONERI_TEST_IMAGE")
     namespace = f"falconeri-test-{uuid.uuid4().hex[:8]}"
-    api: Any = config.new_client_from_config(str(kubeconfig))
+    api: Any = cast("Any", config).new_client_from_config(str(kubeconfig))
     core: Any = client.CoreV1Api(api)
     core.create_namespace({"metadata": {"name": namespace}})
     try:
@@ -225,7 +222,11 @@ def open_site(directory: Path) -> Generator[Site]:
         fresh_database() as database_url,
         _falconerid(database_url, place, directory) as falconerid,
     ):
-        yield Site(place, falconerid, s3, directory)
+        url, wait_url = (
+            f"http://127.0.0.1:{port}/" for port in (falconerid.port, falconerid.wait_port)
+        )
+        user = JobsClient.connect(url, PASSWORD, wait_url=wait_url)
+        yield Site(place, falconerid, s3, user, directory)
 
 
 @contextmanager
