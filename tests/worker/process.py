@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,14 @@ from tests.worker.original import Original
 class Worker:
     """A running worker; its directories are below `home`."""
 
-    def __init__(self, home: Path, url: str, arguments: list[str], env: dict[str, str]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        url: str,
+        arguments: list[str],
+        env: dict[str, str],
+        launcher: Sequence[str] = (),
+    ) -> None:
         self.home = home
         self.pfs = home / "pfs"
         self.scratch = home / "scratch"
@@ -35,7 +42,7 @@ class Worker:
             "FALCONERI_SCRATCH": str(self.scratch),
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "falconeri_worker", *arguments],
+            [*launcher, sys.executable, "-m", "falconeri_worker", *arguments],
             env=os.environ | settings | env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -53,9 +60,11 @@ class Worker:
 
 
 @contextmanager
-def working(home: Path, server: Falconerid | Original, **env: str) -> Generator[Worker]:
-    """Start a worker for the server's job."""
-    worker = Worker(home, server.url, [str(server.job_id)], env)
+def working(
+    home: Path, server: Falconerid | Original, launcher: Sequence[str] = (), **env: str
+) -> Generator[Worker]:
+    """Start a worker for the server's job, by a program that becomes it."""
+    worker = Worker(home, server.url, [str(server.job_id)], env, launcher)
     try:
         yield worker
     finally:

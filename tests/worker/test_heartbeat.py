@@ -15,6 +15,7 @@ from falconeri.client.work import WorkClient
 from falconeri.errors import ClaimLost, FalconeriError, JobNotFound, JobNotRunning
 from falconeri.states import JobStatus
 from falconeri.wire.work import Claim, WorkOrder
+from falconeri_worker import heartbeat as module
 from falconeri_worker.excerpt import Excerpt
 from falconeri_worker.heartbeat import TAIL_BYTES, Heartbeat
 from falconeri_worker.stopping import Stop
@@ -43,6 +44,37 @@ def beating(reply: Reply | None) -> Generator[tuple[Heartbeat, Server]]:
     with serving(lambda _: reply) as server:
         client = WorkClient(Transport(server.url, "secret", timeout_s=10.0, retries=ONCE))
         yield Heartbeat(client, ORDER, "pod-1"), server
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_a_claim_is_sure_until_a_third_of_its_lease_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    with beating(alive()) as (heartbeat, _), heartbeat.holding(held := claim(), Excerpt()):
+        clock.now += 39
+        assert heartbeat.is_sure_of(held)
+        clock.now += 2
+        assert not heartbeat.is_sure_of(held)
+        heartbeat.beat()
+        assert heartbeat.is_sure_of(held)
+
+
+def test_a_beat_without_an_answer_makes_no_claim_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    with beating(Reply(503)) as (heartbeat, _), heartbeat.holding(held := claim(), Excerpt()):
+        clock.now += 41
+        heartbeat.beat()
+        assert not heartbeat.is_sure_of(held)
 
 
 def test_a_beat_says_what_is_held_and_who_holds_it() -> None:

@@ -49,7 +49,7 @@ T = TypeVar("T")
 _ABOUT_THE_ATTEMPT = (ClaimLost, NotFound, JobNotRunning, Unauthorized, Forbidden, Unavailable)
 """What falconerid says that is not the datum's failure: the loop decides."""
 
-_ALONE_POLL_S = 0.1
+_POLL_S = 0.1
 
 _MESSAGE_BYTES = 8 * 1024
 
@@ -181,10 +181,16 @@ class DatumRunner:
                 pod_name=self._settings.pod_name,
                 stores=self._stores,
                 pause=self._wishes.now.pause,
+                await_lease=partial(self._await_lease, claim, lost),
                 run_all=self._run_all(lost, self._wishes.now, FILE_THREADS),
             )
             measures.bytes_out = publisher.publish(outputs)
         self._post.room.note((measures.bytes_in or 0) + measures.bytes_out)
+
+    def _await_lease(self, claim: Claim, lost: Stop) -> None:
+        while not self._heartbeat.is_sure_of(claim):
+            lost.check()
+            self._wishes.now.pause(_POLL_S)
 
     def _fetch_ahead(self, claim: Claim, lost: Stop, measures: Measures) -> bool:
         """Fetch the inputs, maybe while another lane's command runs; False: the disk is full."""
@@ -203,7 +209,7 @@ class DatumRunner:
         """Fetch the inputs when no other lane's files are on the disk any more."""
         while not self._post.roster.is_alone(self._post.slot):
             lost.check()
-            self._wishes.going.pause(_ALONE_POLL_S)
+            self._wishes.going.pause(_POLL_S)
         self._fetch(claim, lost, measures)
 
     def _fetch(self, claim: Claim, lost: Stop, measures: Measures) -> None:

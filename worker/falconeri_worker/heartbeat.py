@@ -6,8 +6,10 @@ Errors of the network are logged: two beats may fail before a lease ends.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +39,7 @@ class _Holding:
     claim: Claim
     lost: Stop
     output: Excerpt
+    since: float
 
     def said(self) -> Held:
         tail = self.output.last_lines(TAIL_BYTES)
@@ -60,6 +63,7 @@ class Heartbeat:
         self._pod_name = pod_name
         self._lock = threading.Lock()
         self._held: dict[UUID, _Holding] = {}
+        self._answered = -math.inf
         self._told: list[Held] = []
         self._closed = threading.Event()
 
@@ -82,13 +86,24 @@ class Heartbeat:
         """
         lost = Stop()
         with self._lock:
-            self._held[claim.datum_id] = _Holding(claim, lost, output)
+            self._held[claim.datum_id] = _Holding(claim, lost, output, time.monotonic())
         try:
             yield lost
         finally:
             with self._lock:  # `beat` must not use a closed pipe
                 del self._held[claim.datum_id]
                 lost.close()
+
+    def is_sure_of(self, claim: Claim) -> bool:
+        """Whether nobody else can have this claim: its lease was extended not long ago.
+
+        While falconerid doesn't answer, leases end, and nothing may be written that somebody else
+        may be writing.
+        """
+        with self._lock:
+            held = self._held.get(claim.datum_id)
+            since = max(self._answered, held.since if held else -math.inf)
+        return time.monotonic() - since < (BEATS_PER_LEASE - 1) * self._interval_s
 
     def stop_all(self, reason: FalconeriError) -> None:
         """Make the wish for all that is held: the job has ended."""
@@ -105,6 +120,7 @@ class Heartbeat:
         said = [each.said() for each in held.values()]
         # Nothing new: falconerid keeps what it was told, which costs it nothing.
         quiet = [Held(each.datum_id, each.attempt) for each in said]
+        begun = time.monotonic()
         beat = Beat(pod_name=self._pod_name, held=quiet if said == self._told else said)
         try:
             answer = self._client.heartbeat(self._job_id, beat)
@@ -114,6 +130,7 @@ class Heartbeat:
             self._log.warning("heartbeat_failed", error=str(ex))
             return False
         else:
+            self._answered = begun
             self._told = said
             self._stop(held, answer.lost, ClaimLost(detail="falconerid answered a heartbeat"))
             if answer.job_status.finished:

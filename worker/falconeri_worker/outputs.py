@@ -51,7 +51,7 @@ class Output:
 class Publisher:
     """Announces and uploads the files of one attempt.
 
-    `pause` and `run_all` may raise the wish to stop.
+    `pause`, `await_lease` and `run_all` may raise the wish to stop.
     """
 
     client: WorkClient
@@ -59,6 +59,8 @@ class Publisher:
     pod_name: str
     stores: Stores
     pause: Callable[[float], None]
+    await_lease: Callable[[], None]
+    """Returns when nobody else can be writing the same files."""
     run_all: Callable[[Sequence[Callable[[], Stored]]], list[Stored]]
 
     def publish(self, outputs: Sequence[Output]) -> int:
@@ -106,6 +108,7 @@ class Publisher:
         return ids
 
     def _upload(self, output: Output) -> Stored:
+        self.await_lease()
         return self.stores.of(output.uri).upload(output.path, output.uri)
 
     def _settle(self, updates: list[OutputUpdate]) -> None:

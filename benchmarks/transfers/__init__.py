@@ -1,0 +1,1 @@
+"""Files that travel: what `./run bench worker` measures with."""
