@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -48,6 +49,13 @@ def _beginning(path: Path) -> str:
     """Begin the temporary names for a file: they tell whose they are, however long its name is."""
     name = hashlib.sha256(os.fsencode(path.name)).hexdigest()
     return f".falconeri-{name[:16]}-"
+
+
+def no_room(problem: str) -> TransferFailed:
+    """Return the error for what the disk can't hold, known before anything is written."""
+    error = TransferFailed("not enough room on the disk", detail=problem)
+    error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return error
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from falconeri.errors import TransferFailed
-from falconeri.storage.atomic import local_errors, replacing
+from falconeri.storage.atomic import local_errors, no_room, replacing
 from falconeri.storage.checksums import Digest, Expected
 from falconeri.storage.parts import Part, opened, split, write_at
 from falconeri.storage.pool import PART_THREADS, PARTS
@@ -113,7 +113,7 @@ def require_room(directory: Path, size_bytes: int, name: str) -> None:
     free_bytes = shutil.disk_usage(directory).free
     if size_bytes > free_bytes:
         problem = f"{name} has {size_bytes:,} bytes, {directory} has room for {free_bytes:,}"
-        raise TransferFailed("not enough room on the disk", detail=problem)
+        raise no_room(problem)
 
 
 def _fetch(source: Source, path: Path, part_bytes: int, md5s: set[str]) -> int:

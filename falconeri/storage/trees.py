@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from falconeri.errors import TransferFailed
-from falconeri.storage.atomic import local_errors
+from falconeri.storage.atomic import local_errors, no_room
 from falconeri.storage.base import Entry
 from falconeri.storage.pool import FILES
 from falconeri.storage.uri import relative_path
@@ -42,9 +42,7 @@ def download_tree(
             listed_bytes += entry.size_bytes
             if listed_bytes > free_bytes:
                 problem = f"{base} has {listed_bytes:,} bytes or more, {directory} has room for"
-                raise TransferFailed(
-                    "not enough room on the disk", detail=f"{problem} {free_bytes:,}"
-                )
+                raise no_room(f"{problem} {free_bytes:,}")
             yield partial(_fetch, entry, directory / relative_path(entry.uri, base), fetch)
 
     return sum(FILES.run_all(fetches(), ahead=AHEAD))

@@ -89,7 +89,7 @@ def test_what_finds_no_room_alone_fails_and_names_the_file(
 
     [[large], [small]] = [datum.reports for datum in server.datums]
     assert large.failure_class is FailureClass.STORAGE
-    assert "/a: No space left on device" in (large.error_message or "")
+    assert "/a has 10,485,760 bytes" in (large.error_message or "")
     assert small.outcome is AttemptOutcome.DONE
 
 

@@ -105,6 +105,7 @@ def test_who_listens_is_told_by_the_database_and_asks_for_nothing_meanwhile(
         assert not asked.acquire(blocking=False)
         conn.execute("select pg_notify('falconeri_job', %s)", (str(payload),))
     waiting.join(60)
+    listened.close()
 
     assert got == [Verdict.EMPTY, Verdict.EMPTY, Verdict.ENDED]
 

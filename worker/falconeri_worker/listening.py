@@ -67,6 +67,11 @@ class Listened(Waiting):
             raise Unavailable("the database can't be listened to", detail=str(ex)) from ex
         return answer
 
+    def close(self) -> None:
+        """Listen no more."""
+        if self._connection is not None:
+            self._connection.close()
+
     def _connected(self) -> Connection:
         """Listen, before anything is asked: what becomes ready later is told."""
         import psycopg  # noqa: PLC0415
