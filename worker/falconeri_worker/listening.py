@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _SAFETY_S = 30.0
 _CONNECT_LIMIT_S = 10
-_KEEPALIVES = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
 
 
 class Listened(Waiting):
@@ -82,7 +81,9 @@ class Listened(Waiting):
                 autocommit=True,
                 connect_timeout=_CONNECT_LIMIT_S,
                 application_name="falconeri-worker listen",
-                **_KEEPALIVES,
+                keepalives_idle=15,
+                keepalives_interval=5,
+                keepalives_count=3,
             )
             self._connection.execute("listen falconeri_job")
         return self._connection
