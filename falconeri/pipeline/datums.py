@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct
 from falconeri.errors import ObjectNotFound
 from falconeri.globs import compile_glob
 from falconeri.pipeline.groups import grouped
-from falconeri.pipeline.matches import Match, find_matches
+from falconeri.pipeline.matches import Match, check_directories, find_matches
 from falconeri.pipeline.tree import Tree
 from falconeri.storage.base import Storage
 from falconeri.storage.uri import as_directory, relative_path
@@ -103,7 +103,10 @@ def _list_atom(atom: Atom, open_: OpenStorage) -> Iterator[ListedDatum]:
 def _found(atom: Atom, storage: Storage) -> Iterator[Match]:
     """List what the glob finds: at least something, as a job without work is a mistake."""
     measured = atom.datums is not UNSET and atom.datums.max_bytes is not None
-    matches = find_matches(storage, atom.uri, compile_glob(atom.glob), measured=measured)
+    glob = compile_glob(atom.glob)
+    if not measured:
+        check_directories(storage, atom.uri, glob)
+    matches = find_matches(storage, atom.uri, glob, measured=measured)
     first = next(matches, None)
     if first is not None:
         return chain([first], matches)

@@ -9,6 +9,8 @@ does, and a match is forgotten when it has been handed on; they come in the orde
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from typing import NamedTuple
 
 from falconeri.errors import DirectoryNotFound
@@ -16,6 +18,9 @@ from falconeri.globs import Glob, GlobPath, common_prefix
 from falconeri.pipeline.tree import Tree
 from falconeri.storage.base import Entry, Storage
 from falconeri.storage.uri import as_directory, relative_path
+
+CHECKED = 10_000
+"""Files that are looked at in directories which needn't be listed: ten requests."""
 
 
 class Match(NamedTuple):
@@ -49,13 +54,35 @@ def find_matches(
         start = f"{base}{directory}{slash}"
         try:
             if deep:
-                yield from _files(storage, start, beginning, base, glob.below(prefix))
+                files = storage.list_files(start, beginning=beginning)
+                yield from _matches(files, base, glob.below(prefix))
             else:
                 depth = prefix.count("/")
                 yield from _entries(storage, start, beginning, depth, glob.below(prefix).paths)
         except DirectoryNotFound as ex:
             if ex.detail != start:  # it was there when its entry was listed
                 raise
+
+
+def check_directories(storage: Storage, uri: str, glob: Glob) -> None:
+    """Refuse a key in the directories that a glob finds which couldn't be a local file there.
+
+    Only among the first `CHECKED` files: so a mistake is known before there is a job, and a store
+    of millions isn't read for it. Where all files are listed anyway, `find_matches` does it.
+
+    Raises:
+        ObjectNotFound: No such bucket.
+        InvalidInput, StorageError: As `find_matches`, if it is `measured`.
+    """
+    if glob.is_deep or glob.is_whole:
+        return
+    base = as_directory(uri)
+    for prefix in glob.prefixes:
+        directory, slash, beginning = prefix.rpartition("/")
+        files = storage.list_files(f"{base}{directory}{slash}", beginning=beginning)
+        with suppress(DirectoryNotFound):
+            for _ in _matches(islice(files, CHECKED), base, glob.below(prefix)):
+                pass
 
 
 def _entries(
@@ -86,10 +113,10 @@ def _takes(path: GlobPath, depth: int, name: str) -> bool:
     return segment is not None and segment.takes(name)
 
 
-def _files(storage: Storage, start: str, beginning: str, base: str, glob: Glob) -> Iterator[Match]:
-    """List all files; those of a directory that the glob finds are neighbours, and become one."""
+def _matches(files: Iterator[Entry], base: str, glob: Glob) -> Iterator[Match]:
+    """Take all files; those of a directory that the glob finds are neighbours, and become one."""
     directory: _Directory | None = None
-    for entry in storage.list_files(start, beginning=beginning):
+    for entry in files:
         if directory is not None and entry.uri.startswith(directory.uri):
             directory.add(entry)
             continue

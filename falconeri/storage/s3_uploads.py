@@ -82,12 +82,14 @@ def put_parts(target: Target, path: Path, size_bytes: int, part_bytes: int) -> s
                 for part in split(size_bytes, part_bytes)
             )
             done = list(PARTS.run_all(moves, ahead=2 * PART_THREADS))
+        done.sort(key=lambda part: part.get("PartNumber", 0))
         etag = _complete(target, upload_id, done)
     except BaseException:
         with suppress(ClientError, BotoCoreError):
             client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
         raise
-    _require_size(target, size_bytes)
+    if etag != _etag_of(done):  # else it is that of all parts, as they have arrived
+        _require_size(target, size_bytes)
     return etag
 
 
@@ -165,8 +167,7 @@ def _require_arrived(
         raise Damaged("the content was changed on its way", detail=problem)
 
 
-def _complete(target: Target, upload_id: str, done: list[CompletedPartTypeDef]) -> str:
-    parts = sorted(done, key=lambda part: part.get("PartNumber", 0))
+def _complete(target: Target, upload_id: str, parts: list[CompletedPartTypeDef]) -> str:
     try:
         answer = target.client.complete_multipart_upload(
             Bucket=target.place.bucket,
@@ -180,7 +181,7 @@ def _complete(target: Target, upload_id: str, done: list[CompletedPartTypeDef]) 
         if etag is None or _code(ex) != "NoSuchUpload" or etag != _stored(target)[1]:
             raise
         return etag
-    return answer["ETag"]
+    return answer["ETag"].strip('"')
 
 
 def _etag_of(parts: list[CompletedPartTypeDef]) -> str | None:
@@ -189,12 +190,12 @@ def _etag_of(parts: list[CompletedPartTypeDef]) -> str | None:
     if not all(map(_MD5.fullmatch, etags)):
         return None
     digest = hashlib.md5(bytes.fromhex("".join(etags)), usedforsecurity=False)
-    return f'"{digest.hexdigest()}-{len(etags)}"'
+    return f"{digest.hexdigest()}-{len(etags)}"
 
 
 def _stored(target: Target) -> tuple[int, str]:
     head = target.client.head_object(Bucket=target.place.bucket, Key=target.place.key)
-    return head["ContentLength"], head["ETag"]
+    return head["ContentLength"], head["ETag"].strip('"')
 
 
 def _require_size(target: Target, size_bytes: int) -> None:

@@ -16,6 +16,7 @@ from msgspec import UNSET, UnsetType
 from falconeri.errors import InvalidInput, ObjectNotFound
 from falconeri.pipeline import groups, plan_datums
 from falconeri.pipeline.datums import CrossOf, Inputs, Listing, Plan, UnionOf
+from falconeri.pipeline.matches import CHECKED
 from falconeri.storage import Credentials, Storage, open_storage
 from falconeri.wire.spec import Atom, Grouping, Input
 from falconeri.wire.work import InputRef
@@ -127,20 +128,12 @@ def test_a_tree_of_empty_directories_holds_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../x", "a//x", "/x", "./x", "a/../x", "a/\0", "x/./y"])
-@pytest.mark.parametrize("glob", ["/", "/**", "/**/*"])
+@pytest.mark.parametrize("glob", ["/", "/*", "/**", "/**/*"])
 def test_a_key_that_cannot_be_a_local_path_is_refused_by_name(name: str, glob: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         listed(plan_datums(atom(BASE, glob=glob), lambda _: keys("fine", name).storage))
 
     assert repr(BASE + name) in caught.value.detail
-
-
-@pytest.mark.parametrize(("name", "refused"), [("../x", "../"), ("/x", "/"), ("a\0", "a\0")])
-def test_an_entry_that_cannot_be_a_local_path_is_refused_by_name(name: str, refused: str) -> None:
-    with pytest.raises(InvalidInput) as caught:
-        listed(plan_datums(atom(BASE), lambda _: keys("fine", name).storage))
-
-    assert repr(BASE + refused) in caught.value.detail
 
 
 def test_a_key_that_the_glob_does_not_find_may_be_anything() -> None:
@@ -286,5 +279,5 @@ def test_nothing_is_listed_before_it_is_read() -> None:
     for _ in range(7):
         next(first.datums)
 
-    assert [store.taken for store in stores.values()] == [7, 0]
+    assert [store.taken for store in stores.values()] == [CHECKED + 7, 0]
     assert isinstance(second, Listing)

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 
 from falconeri.errors import DirectoryNotFound, InvalidInput
 from falconeri.globs import compile_glob
-from falconeri.pipeline.matches import Match, find_matches
+from falconeri.pipeline.matches import CHECKED, Match, check_directories, find_matches
 from tests.globs import oracle
 from tests.pipeline.stores import BASE, Keys, keys
 
@@ -96,6 +96,31 @@ def test_measured_directory_that_could_not_be_a_local_one_is_refused() -> None:
         found(keys("a/b", "a/b-c", "a/b/d"), "/*", measured=True)
 
     assert caught.value.detail == f"'{BASE}a/b' and '{BASE}a/b/d'"
+
+
+@pytest.mark.parametrize("name", ["a/../b", "a//b", "a/./b", "a/b\0c", "a/a/b"])
+def test_key_in_a_directory_that_is_found_and_not_listed_is_refused_too(name: str) -> None:
+    store = keys("a/a", name, "c")
+
+    with pytest.raises(InvalidInput) as caught:
+        check_directories(store.storage, BASE, compile_glob("/*"))
+
+    assert repr(BASE + name) in caught.value.detail
+
+
+@pytest.mark.parametrize("glob", ["/c*", "/a/a", "/nowhere/*", "/**"])
+def test_what_a_glob_does_not_find_as_a_directory_is_not_refused(glob: str) -> None:
+    store = keys("a/a", "a//b", "c/d")
+
+    check_directories(store.storage, BASE, compile_glob(glob))
+
+
+def test_no_more_than_the_first_files_are_looked_at_in_directories() -> None:
+    store = Keys(lambda: (f"a/{number:09}" for number in range(10 * CHECKED)))
+
+    check_directories(store.storage, BASE, compile_glob("/*"))
+
+    assert store.taken == CHECKED
 
 
 @pytest.mark.parametrize("glob", ["/", "/*", "/**", "/x/*", "/x/y", "/{x,y}/**", "/[x]/y"])

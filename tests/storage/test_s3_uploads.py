@@ -214,6 +214,32 @@ def test_an_upload_whose_answer_was_lost_is_done_all_the_same(local: Path) -> No
     assert stored.checksum == f"etag:{of_parts}-3"
 
 
+def test_parts_that_are_not_all_there_afterwards_are_an_error(local: Path) -> None:
+    done = b"<CompleteMultipartUploadResult><ETag>e-3</ETag></CompleteMultipartUploadResult>"
+    head = Reply(200, headers={"ETag": '"e-3"', "Content-Length": str(len(BIG) - 1)})
+
+    def complete(seen: Seen) -> Reply:
+        return Reply(200, done) if seen.method == "POST" else head
+
+    with (
+        serving(parts_server(complete)) as server,
+        pytest.raises(TransferFailed, match="not everything was stored"),
+    ):
+        storage_of(server).upload(local / "big", "s3://bucket/x")
+
+
+def test_parts_whose_etag_says_that_all_are_there_are_not_asked_for_again(local: Path) -> None:
+    of_parts = hashlib.md5(bytes.fromhex(MD5) * 3, usedforsecurity=False).hexdigest()
+    answer = f"<ETag>{of_parts}-3</ETag>".encode()
+    done = b"<CompleteMultipartUploadResult>" + answer + b"</CompleteMultipartUploadResult>"
+
+    with serving(parts_server(lambda _: Reply(200, done))) as server:
+        stored = storage_of(server).upload(local / "big", "s3://bucket/x")
+
+    assert stored.checksum == f"etag:{of_parts}-3"
+    assert "HEAD" not in [seen.method for seen in server.seen]
+
+
 def test_who_may_write_but_not_read_can_upload_in_parts(local: Path) -> None:
     done = b"<CompleteMultipartUploadResult><ETag>e-3</ETag></CompleteMultipartUploadResult>"
 
