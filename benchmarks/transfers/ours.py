@@ -11,7 +11,7 @@ from pathlib import Path
 
 from falconeri.storage import Credentials, open_storage
 from falconeri.storage.pool import FILE_THREADS
-from falconeri_worker.stopping import Stop, Termination
+from falconeri_worker.stopping import Stop
 from falconeri_worker.transfers import run_all
 
 
@@ -23,7 +23,7 @@ def main(what: str, uri: str, name: str) -> None:
         storage.download(uri, path)
     elif uri.endswith("/"):
         uploads = [partial(storage.upload, file, f"{uri}{file.name}") for file in path.iterdir()]
-        run_all(uploads, threads=FILE_THREADS, lost=Stop(), termination=Termination())
+        run_all(uploads, threads=FILE_THREADS, lost=Stop(), leaving=Stop())
     else:
         storage.upload(path, uri)
 
