@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks._results import option_parser, show
-from benchmarks.transfers.measure import OURS, Bench, Case, Transfer, rclone_settings
-from benchmarks.transfers.report import results, save
+from benchmarks.stores.measure import OURS, Bench, Case, Transfer, rclone_settings
+from benchmarks.stores.report import results, save
 from tests.storage.rclone_server import rclone_server
 
 _RESULTS = Path(__file__).resolve().parent / "results"

@@ -13,7 +13,7 @@ import msgspec
 
 from benchmarks._results import Result
 from benchmarks.queues.machine import describe_machine, describe_revision
-from benchmarks.transfers.measure import OURS, Case
+from benchmarks.stores.measure import OURS, Case
 
 _MB = 1_000_000
 

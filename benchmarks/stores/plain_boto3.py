@@ -14,7 +14,7 @@ import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
-from benchmarks.transfers.measure import FILES_AT_ONCE, PART_BYTES, PARTS_AT_ONCE
+from benchmarks.stores.measure import FILES_AT_ONCE, PART_BYTES, PARTS_AT_ONCE
 
 
 def main(what: str, uri: str, name: str) -> None:

@@ -143,7 +143,7 @@ Command = Callable[[str, str, str], list[str]]
 
 
 def _python(module: str) -> Command:
-    program = [sys.executable, "-m", f"benchmarks.transfers.{module}"]
+    program = [sys.executable, "-m", f"benchmarks.stores.{module}"]
     return lambda what, uri, path: [*program, what, uri, path]
 
 

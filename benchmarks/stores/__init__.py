@@ -1,0 +1,1 @@
+"""The parts of `./run bench storage`: who moves the same bytes by which means."""
