@@ -10,7 +10,14 @@ from collections.abc import Iterator, Sequence
 
 from falconeri.states import DatumStatus
 from falconeri.wire.codec import time_text
-from falconeri.wire.records import Datum, DatumDescription, DatumStatusCount, Job, JobDescription
+from falconeri.wire.records import (
+    Datum,
+    DatumDescription,
+    DatumStatusCount,
+    Job,
+    JobDescription,
+    Wait,
+)
 from falconeri_cli.plain import clean, last_lines, one_line
 
 _OUTPUT_TAIL_LINES = 5
@@ -57,6 +64,9 @@ def _job_lines(description: JobDescription) -> Iterator[str]:
     yield f"Egress URI: {clean(job.egress_uri)}"
     if job.error_message:
         yield f"Error: {one_line(job.error_message)}"
+    if description.waits:
+        yield from ("", "Waiting:")
+        yield from (f"  {_wait(wait)}" for wait in description.waits)
     yield from ("", "Datum status:")
     yield from (f"  {_count(count)}" for count in description.datum_status_counts)
     if description.running_datums:
@@ -66,6 +76,11 @@ def _job_lines(description: JobDescription) -> Iterator[str]:
         yield from ("", "Errors:", "ID  FINISHED_AT  ERROR_MESSAGE")
         for datum in description.error_datums:
             yield from failed_datum(datum)
+
+
+def _wait(wait: Wait) -> str:
+    workers = "1 worker" if wait.pod_count == 1 else f"{wait.pod_count} workers"
+    return f"{workers} since {time_text(wait.since)}: {wait.reason}: {one_line(wait.message)}"
 
 
 def _count(count: DatumStatusCount) -> str:

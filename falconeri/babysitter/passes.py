@@ -19,6 +19,7 @@ from falconeri.db import controls as db_controls
 from falconeri.db import datums as db_datums
 from falconeri.db import jobs as db_jobs
 from falconeri.db import outputs as db_outputs
+from falconeri.db import waits as db_waits
 from falconeri.db import workers as db_workers
 from falconeri.db.pool import Database
 from falconeri.errors import FalconeriError
@@ -88,6 +89,7 @@ class Babysitter:
             while db_datums.promote_delayed(conn, limit=BATCH) == BATCH:
                 pass
         self._stop_overdue()
+        self._note_waits()
         with _isolated("match_workers_with_jobs"):
             self._match_workers_with_jobs()
 
@@ -162,6 +164,15 @@ class Babysitter:
         for job in overdue:
             with _isolated("stop_overdue", job_id=job.job_id):
                 self._fail_job(job.job_id, f"the job's job_timeout of {job.timeout_s} s is over")
+
+    def _note_waits(self) -> None:
+        with _isolated("note_waits"):
+            waits = [
+                db_waits.JobWait(each.job_id, each.reason, each.message, each.pod_count)
+                for each in self.cluster.waiting_workers()
+            ]
+            with self.db.connection() as conn:
+                db_waits.note_waits(conn, waits=waits)
 
     def _fail_job(self, job_id: UUID, reason: str) -> None:
         with self.db.connection() as conn:

@@ -41,6 +41,18 @@ class DeadWorker:
     """What is known of the cause, in one line without ids."""
 
 
+@dataclass(frozen=True)
+class WaitingWorkers:
+    """Workers of a job that don't work yet, and why."""
+
+    job_id: UUID
+    reason: str
+    """`unschedulable`, `image`, `quota`, `configuration`, `volume` or `start`."""
+    message: str
+    """One line for people, the same for all of them: without the names of pods."""
+    pod_count: int
+
+
 class Cluster(Protocol):
     """Runs workers. Thread-safe; no call waits for a worker's work."""
 
@@ -69,6 +81,10 @@ class Cluster(Protocol):
 
     def failed_jobs(self) -> dict[UUID, str]:
         """The jobs whose workers can't be kept running, with the reason; `stop` clears it."""
+        ...
+
+    def waiting_workers(self) -> list[WaitingWorkers]:
+        """Why workers don't work yet; those that wait for nothing but their turn are left out."""
         ...
 
     def read_secret(self, name: str) -> Mapping[str, str]:

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from falconeri.cluster.base import DeadWorker, WorkersSpec
+from falconeri.cluster.base import DeadWorker, WaitingWorkers, WorkersSpec
 from falconeri.cluster.leftovers import kill_leftovers
 from falconeri.cluster.local_job import LocalJob, PodSettings
 from falconeri.cluster.local_secrets import read_secret
@@ -142,6 +142,10 @@ class LocalCluster:
         with self._lock:
             jobs = dict(self._jobs)
         return {job_id: job.failure for job_id, job in jobs.items() if job.failure is not None}
+
+    def waiting_workers(self) -> list[WaitingWorkers]:
+        """None: what can't start here fails its job, and the others only wait for a slot."""
+        return []
 
     def read_secret(self, name: str) -> Mapping[str, str]:
         """The keys and values of a secret.

@@ -163,7 +163,11 @@ _INSTANCES: tuple[Any, ...] = (
     records.JobAnswer(_JOB),
     records.JobsAnswer([_JOB]),
     records.JobDescription(
-        _JOB, [records.DatumStatusCount(DatumStatus.RUNNING, 1, 0)], [_DATUM], []
+        _JOB,
+        [records.DatumStatusCount(DatumStatus.RUNNING, 1, 0)],
+        [_DATUM],
+        [],
+        [records.Wait("unschedulable", "0/3 nodes are available: 3 Insufficient cpu.", 4, _LATER)],
     ),
     records.DatumAnswer(_DATUM),
     records.DatumDescription(_DATUM, [_INPUT], log_tail=_TAIL),

@@ -10,6 +10,7 @@ import falcon
 from falconeri.db import controls as db_controls
 from falconeri.db import datums as db_datums
 from falconeri.db import jobs as db_jobs
+from falconeri.db import waits as db_waits
 from falconeri.errors import (
     BadRequest,
     InvalidSpec,
@@ -165,7 +166,7 @@ class JobDescribe(JobResource):
 
     @operation(Access.READ, JobNotFound, answers=JobDescription, reads_lists=True)
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
-        """The job, its counts, what runs and what failed."""
+        """The job, its counts, what runs and what failed; why workers don't work yet."""
         del req
         key = exchange.parse_uuid(job_id, "job_id")
         with self._services.db.reading() as conn:
@@ -174,6 +175,7 @@ class JobDescribe(JobResource):
                 datum_status_counts=_counts(db_jobs.job_progress(conn, job_id=key)),
                 running_datums=db_datums.list_running_datums(conn, job_id=key, limit=LISTED_DATUMS),
                 error_datums=db_datums.list_failed_datums(conn, job_id=key, limit=LISTED_DATUMS),
+                waits=db_waits.list_waits(conn, job_id=key),
             )
         exchange.answer(resp, description)
 

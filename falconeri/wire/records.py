@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from falconeri.states import DatumStatus, JobStatus, OutputStatus
 
@@ -100,6 +100,18 @@ class Progress(Struct, frozen=True):
     """How many of the done ones failed, and are done by their `err_cmd`."""
 
 
+class Wait(Struct, frozen=True):
+    """Why some workers of a running job don't work yet, as the cluster says."""
+
+    reason: str
+    """One word: `unschedulable`, `image`, `quota`, `configuration`, `volume` or `start`."""
+    message: str
+    """One line, without the names of pods."""
+    pod_count: int
+    since: datetime
+    """When it was first seen."""
+
+
 class JobDescription(Struct, frozen=True):
     """All about a job that fits a page. Lists are cut at 1,000 datums."""
 
@@ -107,6 +119,8 @@ class JobDescription(Struct, frozen=True):
     datum_status_counts: list[DatumStatusCount]
     running_datums: list[Datum]
     error_datums: list[Datum]
+    waits: list[Wait] = field(default_factory=list[Wait])
+    """Empty also from the original's falconerid, which doesn't know."""
 
 
 class DatumDescription(Struct, frozen=True, omit_defaults=True):

@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from falconeri.babysitter.passes import Babysitter
+from falconeri.cluster.base import WaitingWorkers
 from falconeri.cluster.local import LocalCluster
-from falconeri.db import controls, datums, jobs, outputs
+from falconeri.db import controls, datums, jobs, outputs, waits
 from falconeri.db.pool import Database
 from falconeri.states import JobStatus
 from falconeri.tokens import make_token
@@ -246,3 +247,23 @@ def test_progress_of_running_jobs_is_noted(
     babysitter.sample_progress()
 
     assert conn.execute("select job_id, ended from report.progress").fetchall() == [(job_id, 0)]
+
+
+def test_what_workers_wait_for_is_noted_and_forgotten(
+    babysitter: Babysitter,
+    cluster: LocalCluster,
+    conn: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job_id = make_job(conn)
+    # A local cluster never says so; how Kubernetes does is the business of its own tests.
+    said = [WaitingWorkers(job_id, "image", "no/such:image can't be pulled", 2)]
+    monkeypatch.setattr(cluster, "waiting_workers", lambda: said)
+
+    babysitter.look_around()
+    noted = waits.list_waits(conn, job_id=job_id)
+    said.clear()
+    babysitter.look_around()
+
+    assert [(each.reason, each.pod_count) for each in noted] == [("image", 2)]
+    assert waits.list_waits(conn, job_id=job_id) == []

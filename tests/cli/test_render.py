@@ -4,6 +4,7 @@ from falconeri.wire.records import (
     DatumStatusCount,
     InputFile,
     JobDescription,
+    Wait,
 )
 from falconeri_cli.plain import clean, one_line
 from falconeri_cli.render import datum_description, job_description, jobs_table
@@ -124,3 +125,18 @@ def test_an_output_cannot_control_the_terminal() -> None:
 def test_cleaning_keeps_lines_tabs_and_every_script() -> None:
     assert clean("a\tb\nübergröße 文字\u00a0e\u0301") == "a\tb\nübergröße 文字\u00a0e\u0301"
     assert one_line("a\n\n  b\tc ") == "a b c"
+
+
+def test_job_description_says_why_workers_wait() -> None:
+    waits = [
+        Wait("unschedulable", "0/3 nodes:\n3 Insufficient cpu.", 4, AT),
+        Wait("image", "no/such:image can't be pulled", 1, LATER),
+    ]
+
+    lines = job_description(JobDescription(job(), [], [], [], waits)).splitlines()
+
+    assert lines[lines.index("Waiting:") + 1 :][:2] == [
+        "  4 workers since 2018-07-06T11:27:50: unschedulable: 0/3 nodes: 3 Insufficient cpu.",
+        "  1 worker since 2018-07-06T11:27:50.123456: image: no/such:image can't be pulled",
+    ]
+    assert "Waiting:" not in job_description(JobDescription(job(), [], [], []))

@@ -13,10 +13,20 @@ import psycopg
 import pytest
 
 from falconeri import errors, states
-from falconeri.db import controls, datums, jobs, outputs, plans, requests, waiting, workers
+from falconeri.db import (
+    controls,
+    datums,
+    jobs,
+    outputs,
+    plans,
+    requests,
+    waiting,
+    waits,
+    workers,
+)
 from falconeri.resources import sql_root
 
-MODULES = (controls, datums, jobs, outputs, plans, requests, waiting, workers)
+MODULES = (controls, datums, jobs, outputs, plans, requests, waiting, waits, workers)
 
 # A wrapper takes one argument of a type of ours for several of SQL's.
 BUNDLED = {

@@ -9,7 +9,8 @@ import pytest
 from psycopg import errors as pg
 from psycopg import sql
 
-from falconeri.db import controls, datums, jobs, outputs, workers
+from falconeri.db import controls, datums, jobs, outputs, waits, workers
+from falconeri.db.waits import JobWait
 from falconeri.resources import sql_root
 from falconeri.states import FailureClass, JobStatus
 from tests.conftest import Connect
@@ -105,6 +106,7 @@ def test_reader_may_read_every_view(
     complete(conn, claim(conn, job), report=failed())
     output_calls.register(conn, claim(conn, job), [output_calls.A])
     jobs.sample_progress(conn)
+    waits.note_waits(conn, waits=[JobWait(job.job_id, "image", "no such image", 1)])
     reader = become("falconeri_reader")
 
     views = [file.stem for file in (sql_root() / "views" / schema).glob("*.sql")]
