@@ -60,7 +60,7 @@ class Bench:
     work: Path
     repeats: int
 
-    def job(self, keys: list[str], command: str, **fields: bool) -> float:
+    def job(self, keys: list[str], command: str, *, pipelining: bool = True) -> float:
         """Run a job over these objects; return its seconds."""
         prefix = keys[0].rpartition("/")[0]
         spec = PipelineSpec(
@@ -70,7 +70,7 @@ class Bench:
             resource_requests=ResourceRequests(memory="64Mi", cpu=0.1),
             input=Input(atom=Atom(uri=f"s3://{BUCKET}/{prefix}/", repo="in", glob="/*")),
             egress=Egress(uri=f"s3://{BUCKET}/ours/{prefix}/"),
-            **fields,
+            pipelining=pipelining,
         )
         began = time.perf_counter()
         job = self.client.create_job(spec)

@@ -8,6 +8,7 @@ work has come or that its job was ended, so it asks.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 from uuid import UUID
 
 from falconeri.client.transport import Transport
@@ -80,12 +81,7 @@ class OriginalWorkClient(WorkClient):
         """
         if self._job(job_id).status.finished:
             return WorkAnswer(Verdict.ENDED)
-        reserved = self._transport.fetch(
-            "POST",
-            f"jobs/{job_id}/reserve_next_datum",
-            DatumDescription | None,  # pyright: ignore[reportArgumentType] - a type, if no class
-            body=Reservation(request.node_name, request.pod_name),
-        )
+        reserved = self._reserve(job_id, Reservation(request.node_name, request.pod_name))
         if reserved is None:
             ended = self._job(job_id).status.finished
             return WorkAnswer(Verdict.ENDED if ended else Verdict.EMPTY)
@@ -95,6 +91,12 @@ class OriginalWorkClient(WorkClient):
             inputs=[InputRef(file.uri, file.local_path) for file in reserved.input_files],
         )
         return WorkAnswer(Verdict.CLAIMED, claim)
+
+    def _reserve(self, job_id: UUID, reservation: Reservation) -> DatumDescription | None:
+        # A type that the codec understands, though it is no class.
+        answer = cast("type[DatumDescription]", DatumDescription | None)
+        path = f"jobs/{job_id}/reserve_next_datum"
+        return self._transport.fetch("POST", path, answer, body=reservation)
 
     def complete(self, datum_id: UUID, completion: Completion) -> WorkAnswer:
         """Report the end of an attempt; return the next datum if one was asked for."""

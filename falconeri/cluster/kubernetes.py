@@ -11,9 +11,10 @@ import base64
 import binascii
 import threading
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from uuid import UUID
 
-from falconeri.cluster.base import DeadWorker, WorkersSpec
+from falconeri.cluster.base import DeadWorker, WaitingWorkers, WorkersSpec
 from falconeri.cluster.causes import cause_of_death, is_complete, why_job_failed
 from falconeri.cluster.informer import Informer
 from falconeri.cluster.kubernetes_api import AlreadyExists, KubernetesApi, Object, part, parts
@@ -24,6 +25,7 @@ from falconeri.cluster.manifest import (
     job_manifest,
     token_secret,
 )
+from falconeri.cluster.waits import may_wait, why_job_waits
 from falconeri.errors import InvalidSpec, SecretNotFound, Unavailable
 from falconeri.log import get_logger
 
@@ -137,6 +139,29 @@ class KubernetesCluster:
         }
         with self._lock:
             return {**failed, **self._refused}
+
+    def waiting_workers(self) -> list[WaitingWorkers]:
+        """Why pods don't work yet: no node, no image, a quota; from their states and events.
+
+        Raises:
+            Unavailable: The view of the cluster is out of date.
+            FalconeriError: The events can't be read.
+        """
+        _await(self._pods)
+        pods: dict[UUID | None, list[Object]] = {}
+        for pod in self._pods.objects():
+            pods.setdefault(_job_id(pod), []).append(pod)
+        jobs = {job_id: job for job in self._present_jobs() if (job_id := _job_id(job))}
+        jobs = {key: job for key, job in jobs.items() if may_wait(job, pods.get(key, []))}
+        if not jobs:
+            return []
+        events, _ = self._api.list("events")
+        now = datetime.now(UTC)
+        return [
+            WaitingWorkers(job_id, why.reason, why.message, count)
+            for job_id, job in jobs.items()
+            for why, count in why_job_waits(job, pods.get(job_id, []), events, now=now).items()
+        ]
 
     def read_secret(self, name: str) -> Mapping[str, str]:
         """The keys and values of a Secret of the namespace.

@@ -230,6 +230,46 @@ def test_a_job_past_its_deadline_has_failed(kube: FakeKubernetes, watched: Watch
     assert "job_timeout" in watched.cluster.failed_jobs()[workers.job_id]
 
 
+def test_it_says_why_pods_wait_until_they_do_not(kube: FakeKubernetes, watched: Watched) -> None:
+    workers = make(parallelism=2)
+    kube.missing_images.add(OURS)
+    watched.cluster.start(workers)
+
+    [wait] = eventually(watched.cluster.waiting_workers, what="workers that wait")
+    waits = eventually(
+        lambda: [w for w in watched.cluster.waiting_workers() if w.pod_count == 2],
+        what="both workers that wait",
+    )
+    kube.missing_images.clear()
+    watched.wait_for_pods(kube, workers, 2)
+
+    assert (wait.job_id, wait.reason) == (workers.job_id, "image")
+    assert OURS in waits[0].message
+    assert watched.cluster.waiting_workers() == []
+
+
+def test_it_says_that_no_node_takes_a_pod(kube: FakeKubernetes, watched: Watched) -> None:
+    kube.refuse_scheduling("Insufficient cpu")
+    watched.cluster.start(make())
+
+    [wait] = eventually(watched.cluster.waiting_workers, what="a worker that waits")
+
+    assert wait.reason == "unschedulable"
+    assert "Insufficient cpu" in wait.message
+
+
+def test_it_says_that_a_quota_lets_no_pod_be_made(kube: FakeKubernetes, watched: Watched) -> None:
+    kube.quota = "pods, requested: pods=1, used: pods=10, limited: pods=10"
+    workers = make()
+    watched.cluster.start(workers)
+
+    [wait] = eventually(watched.cluster.waiting_workers, what="a worker that waits")
+
+    assert wait.reason == "quota"
+    assert "quota" in wait.message
+    assert workers.job_name not in wait.message
+
+
 def test_an_image_that_can_not_run_the_worker_fails_the_job(
     kube: FakeKubernetes, watched: Watched
 ) -> None:

@@ -174,6 +174,7 @@ def _let_only_falconerid_in(kube: FakeKubernetes) -> None:
     rules = [
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "create", "delete"]},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
         {
             "apiGroups": ["batch"],
             "resources": ["jobs"],

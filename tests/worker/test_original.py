@@ -112,7 +112,8 @@ def test_more_outputs_than_a_request_holds_fail_the_datum_and_say_so(
             assert worker.wait() == 0, worker.stderr
 
     assert server.datums[0].status == "error"
-    assert "too many outputs for this falconerid: 8500 files" in server.datums[0].error_message
+    message = server.datums[0].error_message or ""
+    assert "too many outputs for this falconerid: 8500 files" in message
     assert max(server.bodies) <= MAX_BODY_BYTES
 
 
