@@ -31,6 +31,9 @@ LABELS = {"created-by": "falconeri"}
 _BUNDLE = "/opt/falconeri/worker"
 """Where falconeri's image has the worker bundle."""
 
+_SPACE = "/falconeri-space"
+"""Where the worker finds `/pfs` and `/scratch` on one mount, with room beside them."""
+
 
 @dataclass(frozen=True)
 class ManifestSettings:
@@ -145,8 +148,6 @@ def _fill_pod(pod: Object, workers: WorkersSpec, spec: _Spec, settings: Manifest
             "name": "secrets",
             "secret": {"secretName": token_name(workers.job_name), "defaultMode": 0o444},
         },
-        _volume("pfs", spec.pod.pfs),
-        _volume("scratch", spec.pod.scratch),
     ]
     _bring_bundle(pod, settings)
     worker = pod["containers"][0]
@@ -155,7 +156,9 @@ def _fill_pod(pod: Object, workers: WorkersSpec, spec: _Spec, settings: Manifest
     if transform.image_pull_policy:
         worker["imagePullPolicy"] = transform.image_pull_policy
     worker["resources"] = _resources(spec.resource_requests)
-    worker["env"] = _variables(transform, settings)
+    _give_room(pod, worker, spec.pod)
+    shares = {"FALCONERI_SPACE": _SPACE} if spec.pod.scratch is None else {}
+    worker["env"] = _variables(transform, {**settings.environment, **shares})
     _mount_secrets(pod, worker, transform.secrets)
 
 
@@ -163,6 +166,27 @@ def _restrict(pod: Object, user: int) -> None:
     """Make it a restricted pod, in the words of the Pod Security Standards."""
     pod["securityContext"] |= {"runAsNonRoot": True, "runAsUser": user, "fsGroup": user}
     pod["containers"][0]["securityContext"] |= {"capabilities": {"drop": ["ALL"]}}
+
+
+def _give_room(pod: Object, worker: Object, wanted: PodSpec) -> None:
+    """Mount `/pfs` and `/scratch`: parts of one volume, unless they are to lie apart.
+
+    Only within one mount can the worker put the files of the next datum aside, and rename them.
+    """
+    if wanted.scratch is not None:
+        pod["volumes"] += [_volume("pfs", wanted.pfs), _volume("scratch", wanted.scratch)]
+        worker["volumeMounts"] += [
+            {"name": name, "mountPath": f"/{name}"} for name in ("pfs", "scratch")
+        ]
+        return
+    pod["volumes"].append(_volume("space", wanted.pfs))
+    worker["volumeMounts"] += [
+        {"name": "space", "mountPath": _SPACE},
+        *(
+            {"name": "space", "mountPath": f"/{name}", "subPath": name}
+            for name in ("pfs", "scratch")
+        ),
+    ]
 
 
 def _volume(name: str, wanted: VolumeSpec | None) -> Object:
@@ -208,15 +232,13 @@ def _resources(wanted: ResourceRequests) -> Object:
     return {"requests": {**requests, **extended}, "limits": {**limits, **extended}}
 
 
-def _variables(transform: Transform, settings: ManifestSettings) -> list[Object]:
+def _variables(transform: Transform, environment: dict[str, str]) -> list[Object]:
     """Later ones win where Kubernetes finds two: ours, and what a program must not choose."""
     fixed: list[Object] = [
         {"name": "FALCONERI_NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         {"name": "FALCONERI_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
     ]
-    ours: list[Object] = [
-        {"name": name, "value": value} for name, value in settings.environment.items()
-    ]
+    ours: list[Object] = [{"name": name, "value": value} for name, value in environment.items()]
     taken = {variable["name"] for variable in (*fixed, *ours)}
     given = {"TMPDIR": "/scratch", **transform.env}
     theirs: list[Object] = [

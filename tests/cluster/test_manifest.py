@@ -179,8 +179,20 @@ def test_volumes_lie_on_disk_in_memory_or_on_a_claim_of_their_own() -> None:
     assert claim["storageClassName"] == "fast"
     assert claim["resources"] == {"requests": {"storage": "1Ti"}}
     assert volumes["scratch"]["emptyDir"] == {"sizeLimit": "1Gi", "medium": "Memory"}
+    assert "FALCONERI_SPACE" not in variables(job), "files can't be renamed from one to the other"
+
+
+def test_pfs_and_scratch_share_a_volume_in_which_the_worker_puts_files_aside() -> None:
+    job = manifest(pod={"pfs": {"size": "10Gi"}})
+    volumes = {volume["name"]: volume for volume in pod(job)["volumes"]}
+    mounts = {mount["mountPath"]: mount for mount in worker(job)["volumeMounts"]}
+    space = variables(job)["FALCONERI_SPACE"]
+    assert volumes["space"]["emptyDir"] == {"sizeLimit": "10Gi"}
+    assert mounts["/pfs"] == {"name": "space", "mountPath": "/pfs", "subPath": "pfs"}
+    assert mounts["/scratch"] == {"name": "space", "mountPath": "/scratch", "subPath": "scratch"}
+    assert mounts[space] == {"name": "space", "mountPath": space}
     plain = {volume["name"]: volume for volume in pod(manifest())["volumes"]}
-    assert plain["pfs"]["emptyDir"] == plain["scratch"]["emptyDir"] == {}
+    assert plain["space"]["emptyDir"] == {}
 
 
 def test_a_deadline_a_life_after_death_labels_and_annotations() -> None:

@@ -299,7 +299,8 @@ def _moved(word: str, binds: list[tuple[Path, str]]) -> str:
 def _told(binds: list[tuple[Path, str]]) -> dict[str, str]:
     """Where a worker of ours finds what it would see at its usual places."""
     places = {path: str(source) for source, path in binds}
-    return {
+    space = {"FALCONERI_SPACE": found} if (found := places.get("/falconeri-space")) else {}
+    return space | {
         "FALCONERI_PFS": places.get("/pfs", ""),
         "FALCONERI_SCRATCH": places.get("/scratch", ""),
         "FALCONERI_PASSWORD_FILE": f"{places.get('/etc/falconeri/secrets')}/POSTGRES_PASSWORD",
