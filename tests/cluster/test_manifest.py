@@ -11,6 +11,7 @@ from falconeri.cluster.base import WorkersSpec
 from falconeri.cluster.manifest import ManifestSettings, job_manifest, token_secret
 from falconeri.wire.codec import encode
 from falconeri.wire.spec import parse_spec, stored_form
+from tests.deployment.schemas import VERSIONS, errors_of
 from tests.kube import rules, schema
 from tests.kube.kinds import kind_named
 
@@ -40,6 +41,8 @@ def manifest(settings: ManifestSettings = SETTINGS, **fields: Any) -> dict[str, 
     schema.check(kind, job)
     stored = {**job, "metadata": {**job["metadata"], "uid": str(uuid4()), "namespace": "default"}}
     rules.check_new(kind, stored)
+    versions = VERSIONS[1:] if settings.image_volume else VERSIONS  # the oldest has no such volumes
+    assert [errors_of(job, version) for version in versions] == [[]] * len(versions)
     return job
 
 
