@@ -5,15 +5,20 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 LIMIT_S = 60.0
 
 
-def wait_until(condition: Callable[[], object]) -> None:
+def wait_until(condition: Callable[[], T]) -> T:
+    """Wait for something that is true, and return it."""
     deadline = time.monotonic() + LIMIT_S
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+    return found
 
 
 def processes_of(folder: Path) -> dict[int, str]:

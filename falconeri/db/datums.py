@@ -138,7 +138,7 @@ def count_tries_left(conn: Connection, *, datum_id: UUID, pod_name: str, attempt
     Source: sql/functions/datum/count_tries_left.sql
     """
     row = conn.execute(
-        "select falconeri.count_tries_left(%s, %s, %s)", (datum_id, pod_name, attempt)
+        "select falconeri.count_tries_left(%s, %s, %s::integer)", (datum_id, pod_name, attempt)
     ).fetchone()
     return cast("tuple[int]", row)[0]
 

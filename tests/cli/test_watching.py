@@ -42,17 +42,27 @@ def tell(stack: Stack, name: str, text: str) -> str:
 def test_workers_and_datums_show_what_programs_print(stack: Stack, tmp_path: Path) -> None:
     name = submit(stack, WAIT, tmp_path)
     wait_until((tmp_path / "began").exists)
-    datum_id = tell(stack, name, "opening\n1 % done\n")
+    said = "opening\n1 % done\n"
 
-    text = stack.command("job", "workers", name).stdout
+    def shown(*command: str, end: str = "") -> str:
+        """What a command prints once that is in it: a worker's own heartbeat may come between."""
+
+        def look() -> str:
+            tell(stack, name, said)
+            text = stack.command(*command).stdout
+            return text if end in text else ""
+
+        return wait_until(look)
+
+    datum_id = tell(stack, name, said)
+    text = shown("job", "workers", name, end="\n  | opening\n  | 1 % done\n")
     assert text.startswith("STATE    LAST_HEARTBEAT_AT    POD_NAME  NODE_NAME\nworking  ")
     assert f"  {datum_id}  attempt 1, since " in text
-    assert "\n  | opening\n  | 1 % done\n" in text
-    workers = objects(stack.command("job", "workers", name, "--json").stdout)
-    assert "opening\n1 % done\n" in [hold["log_tail"] for hold in workers[0]["holds"]]
-    assert stack.command("datum", "describe", datum_id).stdout.endswith(
-        "\n\nLast Output:\nopening\n1 % done\n"
-    )
+    workers = objects(shown("job", "workers", name, "--json", end="1 % done"))
+    tails = {hold["datum_id"]: hold["log_tail"] for each in workers for hold in each["holds"]}
+    assert tails[datum_id] == said
+    described = shown("datum", "describe", datum_id, end="Last Output:")
+    assert described.endswith(f"\n\nLast Output:\n{said}")
     (tmp_path / "go").touch()
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from falconeri import errors
-from falconeri.states import JobStatus, Verdict
+from falconeri.states import DatumStatus, JobStatus, Verdict
 from falconeri.wire import codec, work
 from falconeri.wire.records import ErrorBody
 from tests.client.server import Reply, Seen, Server
@@ -167,9 +167,12 @@ class Falconerid:
 
     def _watch(self) -> object:
         self.changed.wait_for(lambda: self.status.finished, timeout=self.watch_s)
-        counts = dict.fromkeys(("ready", "running", "done", "error", "canceled", "total"), 0)
-        progress = counts | {"failed_attempts": 0, "job_id": str(self.job_id), "job_name": "j"}
-        return {"progress": progress | {"status": self.status}}
+        counts = dict.fromkeys(
+            (*DatumStatus, "total", "failed_attempts", "recovered"),
+            0,
+        )
+        job = {"job_id": str(self.job_id), "job_name": "j", "status": self.status}
+        return {"progress": counts | job}
 
     def _claimable(self) -> bool:
         return any(datum.is_ready for datum in self.datums)
