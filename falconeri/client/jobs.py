@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 from falconeri.client.events import Watching
@@ -21,6 +22,7 @@ from falconeri.wire.events import JobEvent
 from falconeri.wire.plan import JobPlan, PlanAnswer
 from falconeri.wire.records import (
     DatumDescription,
+    Health,
     Job,
     JobAnswer,
     JobDescription,
@@ -74,6 +76,27 @@ class JobsClient(Listings):
     def version(self) -> str:
         """Return falconerid's version."""
         return self._rest.fetch_text("version")
+
+    def health(self) -> Health:
+        """Ask whether falconerid answers requests."""
+        return self._rest.fetch("GET", "healthz", Health)
+
+    def readiness(self) -> Health:
+        """Ask whether falconerid can serve requests.
+
+        Raises:
+            Unavailable: HTTP 503: its database is away, or has another schema; it was asked again
+                for a while.
+        """
+        return self._rest.fetch("GET", "readyz", Health)
+
+    def metrics(self) -> str:
+        """Return falconerid's metrics, in the text format of Prometheus."""
+        return self._rest.fetch_text("metrics")
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document of falconerid's API."""
+        return self._rest.fetch("GET", "api-docs/openapi.json", dict[str, Any])
 
     def create_job(self, spec: PipelineSpec, *, key: str | None = None) -> Job:
         """Create a job.

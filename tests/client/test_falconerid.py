@@ -11,6 +11,7 @@ import msgspec
 import psycopg
 import pytest
 
+from falconeri import __version__
 from falconeri.client import listings
 from falconeri.client.events import Watching
 from falconeri.client.jobs import JobsClient
@@ -80,6 +81,13 @@ def finish(worker: WorkClient, job: Job, report: Report) -> Claim:
     completion = Completion("pod-a", claim.attempt, report, claim_next=False)
     worker.complete(claim.datum_id, completion)
     return claim
+
+
+def test_falconerid_is_asked_about_itself(client: JobsClient) -> None:
+    assert client.version() == __version__
+    assert client.health().status == client.readiness().status == "ok"
+    assert "\nfalconeri_" in client.metrics()
+    assert client.openapi()["openapi"].startswith("3.1")
 
 
 def test_job_is_planned(client: JobsClient, tmp_path: Path) -> None:
