@@ -18,12 +18,13 @@ import typer
 
 from falconeri.deployment import forward, install, remove, rollout
 from falconeri.deployment import status as health
-from falconeri.deployment.api import Api
-from falconeri.deployment.manifests import Object, as_yaml
+from falconeri.deployment.manifests import as_yaml
 from falconeri.deployment.render import render
 from falconeri.deployment.secrets import missing
 from falconeri.duration import parse_duration_s
 from falconeri.errors import FalconeriError, InvalidArgument, Unavailable
+from falconeri.kube.api import KubeApi
+from falconeri.kube.objects import Object
 from falconeri_cli import asking, signals
 from falconeri_cli.plain import clean, one_line
 
@@ -42,11 +43,11 @@ class Place:
     context: str | None
     namespace: str | None
 
-    def connect(self, *, timeout_s: float | None = None) -> Api:
+    def connect(self, *, timeout_s: float | None = None) -> KubeApi:
         """Return the API; nothing is sent yet."""
         if timeout_s is None:
-            return Api.connect(context=self.context, namespace=self.namespace)
-        return Api.connect(context=self.context, namespace=self.namespace, timeout_s=timeout_s)
+            return KubeApi.connect(context=self.context, namespace=self.namespace)
+        return KubeApi.connect(context=self.context, namespace=self.namespace, timeout_s=timeout_s)
 
 
 def print_manifests(place: Place, options: Options, *, skip_secrets: bool) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from falconeri.errors import Unavailable
 
 if TYPE_CHECKING:
-    from falconeri.deployment.api import Api
+    from falconeri.kube.api import KubeApi
 
 # The official client takes a second to import.
 # ruff: noqa: PLC0415
@@ -74,16 +74,16 @@ def _proxy_host(environ: Mapping[str, str]) -> str:
     return environ.get("FALCONERI_PROXY_HOST") or "127.0.0.1"
 
 
-def _connect(environ: Mapping[str, str]) -> Api:
-    from falconeri.deployment.api import Api
+def _connect(environ: Mapping[str, str]) -> KubeApi:
+    from falconeri.kube.api import KubeApi
 
-    return Api.connect(
+    return KubeApi.connect(
         context=environ.get("FALCONERI_CONTEXT") or None,
         namespace=environ.get("FALCONERI_NAMESPACE") or None,
     )
 
 
-def _value(api: Api, name: str, key: str) -> str:
+def _value(api: KubeApi, name: str, key: str) -> str:
     from falconeri.deployment.secrets import values_of
 
     secret = api.find("Secret", name)

@@ -5,7 +5,7 @@ Pure functions. Called by `kubernetes`.
 
 from __future__ import annotations
 
-from falconeri.cluster.kubernetes_api import Object, part, parts
+from falconeri.kube.objects import Object, part, parts
 from falconeri.states import FailureClass
 
 _SIGNALLED = 128

@@ -53,8 +53,8 @@ def _worker_environment(config: ServerConfig) -> dict[str, str]:
 
 def _open_kubernetes(config: ServerConfig, on_death: Callable[[], None]) -> Cluster:
     from falconeri.cluster.kubernetes import KubernetesCluster
-    from falconeri.cluster.kubernetes_api import KubernetesApi
     from falconeri.cluster.manifest import ManifestSettings
+    from falconeri.kube.api import KubeApi
 
     settings = ManifestSettings(
         image=config.image,
@@ -62,14 +62,19 @@ def _open_kubernetes(config: ServerConfig, on_death: Callable[[], None]) -> Clus
         image_volume=config.image_volume,
         environment=_worker_environment(config),
     )
-    api = KubernetesApi.connect(namespace=config.namespace, context=config.kube_context)
+    api = KubeApi.connect(
+        namespace=config.namespace, context=config.kube_context, manager="falconerid"
+    )
     return KubernetesCluster(api, settings, on_death=on_death)
 
 
 def _kubernetes_secrets(config: ServerConfig) -> Callable[[str], Mapping[str, str]]:
     from falconeri.cluster.kubernetes import read_secret as read
-    from falconeri.cluster.kubernetes_api import KubernetesApi
+    from falconeri.kube.api import KubeApi
 
     return partial(
-        read, KubernetesApi.connect(namespace=config.namespace, context=config.kube_context)
+        read,
+        KubeApi.connect(
+            namespace=config.namespace, context=config.kube_context, manager="falconerid"
+        ),
     )

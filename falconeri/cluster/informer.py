@@ -10,8 +10,11 @@ import random
 import threading
 from collections.abc import Callable
 
-from falconeri.cluster.kubernetes_api import Expired, KubernetesApi, Object, Watching
 from falconeri.errors import FalconeriError
+from falconeri.kube.api import KubeApi
+from falconeri.kube.objects import Object
+from falconeri.kube.refusals import Expired
+from falconeri.kube.watching import Watching
 from falconeri.log import get_logger
 
 _log = get_logger(__name__)
@@ -30,11 +33,9 @@ class Informer:
         on_change: Must return soon. A list after a pause is told as the changes that it amounts to.
     """
 
-    def __init__(
-        self, api: KubernetesApi, plural: str, *, labels: str, on_change: OnChange
-    ) -> None:
+    def __init__(self, api: KubeApi, kind: str, *, labels: str, on_change: OnChange) -> None:
         self._api = api
-        self._plural = plural
+        self._kind = kind
         self._labels = labels
         self._on_change = on_change
         self._lock = threading.Lock()
@@ -43,7 +44,7 @@ class Informer:
         self._is_current = threading.Event()
         self._stopping = threading.Event()
         self._watching: Watching | None = None
-        self._thread = threading.Thread(target=self._run, name=f"watch {plural}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"watch {kind}", daemon=True)
 
     def start(self) -> None:
         """Begin to watch. Returns at once."""
@@ -84,23 +85,23 @@ class Informer:
                 failures = 0
             except Expired:
                 self._version = ""
-                _log.info("watch_expired", kind=self._plural)
+                _log.info("watch_expired", kind=self._kind)
             except FalconeriError as ex:
                 failures += 1
                 self._is_current.clear()
                 pause_s = min(_CAP_S, 0.1 * 2**failures) * random.uniform(0.5, 1.0)  # noqa: S311 - to spread load
-                _log.warning("watch_failed", kind=self._plural, error=str(ex), pause_s=pause_s)
+                _log.warning("watch_failed", kind=self._kind, error=str(ex), pause_s=pause_s)
                 self._stopping.wait(pause_s)
             except Exception:  # noqa: BLE001 - see below
                 # Whatever it was, a fresh list is a way out; without a watch nothing would be seen.
                 failures += 1
                 self._version = ""
                 self._is_current.clear()
-                _log.exception("watch_failed", kind=self._plural)
+                _log.exception("watch_failed", kind=self._kind)
                 self._stopping.wait(min(_CAP_S, 0.1 * 2**failures))
 
     def _list(self) -> None:
-        objects, version = self._api.list(self._plural, labels=self._labels)
+        objects, version = self._api.snapshot(self._kind, labels=self._labels)
         present = {obj["metadata"]["uid"]: obj for obj in objects}
         with self._lock:
             gone = [obj for obj in self._objects.values() if _uid(obj) not in present]
@@ -111,7 +112,7 @@ class Informer:
         self._version = version
 
     def _follow(self) -> None:
-        self._watching = self._api.watch(self._plural, labels=self._labels, version=self._version)
+        self._watching = self._api.watch(self._kind, labels=self._labels, version=self._version)
         if self._stopping.is_set():
             self._watching.end()
         self._is_current.set()

@@ -17,7 +17,6 @@ from uuid import UUID
 from falconeri.cluster.base import DeadWorker, WaitingWorkers, WorkersSpec
 from falconeri.cluster.causes import cause_of_death, is_complete, why_job_failed
 from falconeri.cluster.informer import Informer
-from falconeri.cluster.kubernetes_api import AlreadyExists, KubernetesApi, Object, part, parts
 from falconeri.cluster.manifest import (
     JOB_ID,
     LABELS,
@@ -27,6 +26,9 @@ from falconeri.cluster.manifest import (
 )
 from falconeri.cluster.waits import may_wait, why_job_waits
 from falconeri.errors import InvalidSpec, SecretNotFound, Unavailable
+from falconeri.kube.api import KubeApi
+from falconeri.kube.objects import Object, part, parts
+from falconeri.kube.refusals import AlreadyExists, Unacceptable
 from falconeri.log import get_logger
 
 _log = get_logger(__name__)
@@ -47,7 +49,7 @@ class KubernetesCluster:
 
     def __init__(
         self,
-        api: KubernetesApi,
+        api: KubeApi,
         settings: ManifestSettings,
         *,
         on_death: Callable[[], None] | None = None,
@@ -59,8 +61,8 @@ class KubernetesCluster:
         self._deaths: list[DeadWorker] = []
         self._refused: dict[UUID, str] = {}
         labels = ",".join([JOB_ID, *(f"{key}={value}" for key, value in LABELS.items())])
-        self._jobs = Informer(api, "jobs", labels=labels, on_change=self._see_job)
-        self._pods = Informer(api, "pods", labels=labels, on_change=self._see_pod)
+        self._jobs = Informer(api, "Job", labels=labels, on_change=self._see_job)
+        self._pods = Informer(api, "Pod", labels=labels, on_change=self._see_pod)
         self._jobs.start()
         self._pods.start()
 
@@ -82,7 +84,7 @@ class KubernetesCluster:
                 self._delete(job)
                 return
             self._fit(job, workers)
-        except InvalidSpec as ex:
+        except (InvalidSpec, Unacceptable) as ex:
             with self._lock:
                 self._refused[workers.job_id] = str(ex)
             self._wake()
@@ -95,7 +97,7 @@ class KubernetesCluster:
         """
         with self._lock:
             self._refused.pop(job_id, None)
-        found, _ = self._api.list("jobs", labels=f"{JOB_ID}={job_id}")
+        found = self._api.list("Job", labels=f"{JOB_ID}={job_id}")
         for job in found:
             self._delete(job)
 
@@ -155,7 +157,7 @@ class KubernetesCluster:
         jobs = {key: job for key, job in jobs.items() if may_wait(job, pods.get(key, []))}
         if not jobs:
             return []
-        events, _ = self._api.list("events")
+        events = self._api.list("Event")
         now = datetime.now(UTC)
         return [
             WaitingWorkers(job_id, why.reason, why.message, count)
@@ -184,9 +186,9 @@ class KubernetesCluster:
     def _create_job(self, workers: WorkersSpec) -> Object | None:
         """Create the Job; None if there is one that we don't see yet, or an old one is leaving."""
         try:
-            job = self._api.create("jobs", job_manifest(workers, self._settings))
+            job = self._api.create(job_manifest(workers, self._settings))
         except AlreadyExists:
-            found = self._api.find("jobs", workers.job_name)
+            found = self._api.find("Job", workers.job_name)
             if found is None or "deletionTimestamp" in found["metadata"]:
                 return None
             if _job_id(found) != workers.job_id:
@@ -208,24 +210,24 @@ class KubernetesCluster:
             wanted["parallelism"] = workers.parallelism
         if any(spec.get(field) != value for field, value in wanted.items()):
             name = job["metadata"]["name"]
-            self._jobs.note(self._api.merge("jobs", name, {"spec": wanted}))
+            self._jobs.note(self._api.merge("Job", name, {"spec": wanted}))
 
     def _give_token(self, job: Object, workers: WorkersSpec) -> None:
         secret = token_secret(workers, job)
         try:
-            self._api.create("secrets", secret)
+            self._api.create(secret)
         except AlreadyExists:
             # By the call before or another process; or it was an earlier Job's, and goes after it.
-            found = self._api.find("secrets", secret["metadata"]["name"])
+            found = self._api.find("Secret", secret["metadata"]["name"])
             owners = parts(found, "metadata", "ownerReferences") if found else []
             if found is not None and owners != secret["metadata"]["ownerReferences"]:
                 name, uid = found["metadata"]["name"], found["metadata"]["uid"]
-                self._api.delete("secrets", name, uid=uid)
-                self._api.create("secrets", secret)
+                self._api.delete("Secret", name, uid=uid)
+                self._api.create(secret)
 
     def _delete(self, job: Object) -> None:
         metadata = job["metadata"]
-        self._api.delete("jobs", metadata["name"], uid=metadata["uid"])
+        self._api.delete("Job", metadata["name"], uid=metadata["uid"])
         self._jobs.forget(job)
 
     def _present_jobs(self) -> list[Object]:
@@ -252,14 +254,14 @@ class KubernetesCluster:
         self._wake()
 
 
-def read_secret(api: KubernetesApi, name: str) -> Mapping[str, str]:
+def read_secret(api: KubeApi, name: str) -> Mapping[str, str]:
     """The keys and values of a Secret.
 
     Raises:
         SecretNotFound: There is none, or it isn't text.
         FalconeriError: The cluster can't be reached, or doesn't let us look.
     """
-    secret = api.find("secrets", name)
+    secret = api.find("Secret", name)
     if secret is None:
         raise SecretNotFound(detail=f"{name} in namespace {api.namespace}")
     try:

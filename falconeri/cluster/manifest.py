@@ -15,9 +15,9 @@ import yaml
 from msgspec import UNSET, Struct, UnsetType, field
 
 from falconeri.cluster.base import WorkersSpec
-from falconeri.cluster.kubernetes_api import Object
 from falconeri.duration import parse_duration_s
 from falconeri.errors import InvalidSpec
+from falconeri.kube.objects import Object
 from falconeri.resources import deploy_root
 from falconeri.wire.codec import convert
 from falconeri.wire.pod_spec import PodSpec, SchedulingSpec, VolumeSpec

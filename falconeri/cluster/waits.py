@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from falconeri.cluster.kubernetes_api import Object, part, parts
+from falconeri.kube.objects import Object, part, parts
 
 _LONG = timedelta(seconds=60)
 """How long a scheduled pod may take to begin before that is worth a word."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from falconeri.deployment.api import Api
-from falconeri.deployment.manifests import Object, name_of, part, parts
 from falconeri.errors import FalconeriError
+from falconeri.kube.api import KubeApi
+from falconeri.kube.objects import Object, name_of, part, parts
 
 LOG_LINES = 5
 
@@ -29,7 +29,7 @@ class Problem:
     """The last lines of the container that it is about."""
 
 
-def events_of(api: Api, name: str) -> list[str]:
+def events_of(api: KubeApi, name: str) -> list[str]:
     """The messages of warnings about an object, newest first; none if we may not look."""
     try:
         events = api.list("Event", fields=f"involvedObject.name={name}")
@@ -68,7 +68,7 @@ def of_workload(workload: Object, pods: list[Object]) -> list[Problem]:
     return [Problem(subject, "is being updated", "wait; `falconeri status` again")]
 
 
-def of_pod(api: Api, pod: Object) -> list[Problem]:
+def of_pod(api: KubeApi, pod: Object) -> list[Problem]:
     """What keeps a pod from being ready; nothing if it is, or is on its way out."""
     if pod["metadata"].get("deletionTimestamp") or is_ready(pod):
         return []
@@ -93,7 +93,7 @@ def of_pod(api: Api, pod: Object) -> list[Problem]:
     return [Problem(subject, message, "`kubectl describe` it if it stays so")]
 
 
-def _of_container(api: Api, pod: Object, container: Object) -> Problem | None:
+def _of_container(api: KubeApi, pod: Object, container: Object) -> Problem | None:
     """What a container's status complains of."""
     subject = f"pod/{name_of(pod)}"
     name = container["name"]
@@ -135,7 +135,7 @@ def _more_memory(container: str) -> str:
     return f"deploy with more {flags.get(container, '--falconerid-memory')}"
 
 
-def _unready(api: Api, pod: Object, subject: str, warnings: list[str]) -> Problem:
+def _unready(api: KubeApi, pod: Object, subject: str, warnings: list[str]) -> Problem:
     containers = pod["spec"]["containers"]
     log = tuple(api.log(name_of(pod), containers[0]["name"], lines=LOG_LINES))
     message = "runs, but is not ready"

@@ -18,11 +18,11 @@ from typing import Any
 
 from falconeri.client.retry import RetryPolicy
 from falconeri.deployment.ailments import is_ready
-from falconeri.deployment.api import Api
-from falconeri.deployment.manifests import name_of
 from falconeri.deployment.render import MINIO, POSTGRES, SERVE
 from falconeri.deployment.retrying import persistently
 from falconeri.errors import FalconeriError, Unavailable
+from falconeri.kube.api import KubeApi
+from falconeri.kube.objects import name_of
 
 HOST = "127.0.0.1"
 
@@ -50,7 +50,7 @@ ROUTES = (
 )
 
 
-def routes(api: Api) -> list[Route]:
+def routes(api: KubeApi) -> list[Route]:
     """Those whose service is there.
 
     Raises:
@@ -75,7 +75,7 @@ class Forwarder:
     """
 
     def __init__(
-        self, api: Api, route: Route, say: Callable[[str], None], *, port: int | None = None
+        self, api: KubeApi, route: Route, say: Callable[[str], None], *, port: int | None = None
     ) -> None:
         self._api = api
         self._route = route

@@ -10,13 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from falconeri.client.retry import ONCE, RetryPolicy
-from falconeri.deployment.api import Api
-from falconeri.deployment.manifests import Object, name_of, shown
+from falconeri.deployment.manifests import shown
 from falconeri.deployment.options import Options
 from falconeri.deployment.render import DATABASE_SECRET, POSTGRES, render
 from falconeri.deployment.retrying import persistently
 from falconeri.deployment.secrets import Values, missing, values_of
 from falconeri.errors import Conflict, FalconeriError
+from falconeri.kube.api import KubeApi
+from falconeri.kube.objects import Object, name_of
+from falconeri.kube.refusals import AlreadyExists
 
 PATIENCE = RetryPolicy(deadline_s=45.0, cap_s=5.0)
 """For an API server that is just being restarted."""
@@ -33,7 +35,7 @@ class CutShort(FalconeriError):
 class _Seen:
     """Secrets that were looked up: each is asked for once."""
 
-    api: Api
+    api: KubeApi
     policy: RetryPolicy
     known: dict[str, Values | None] = field(default_factory=dict)
 
@@ -44,7 +46,7 @@ class _Seen:
         return self.known[name]
 
 
-def new_secrets(api: Api, options: Options, *, patient: bool = True) -> list[Object]:
+def new_secrets(api: KubeApi, options: Options, *, patient: bool = True) -> list[Object]:
     """The secrets that this installation lacks, with new values.
 
     Args:
@@ -66,7 +68,7 @@ def new_secrets(api: Api, options: Options, *, patient: bool = True) -> list[Obj
 
 
 def deploy(
-    api: Api, options: Options, *, skip_secrets: bool, say: Callable[[str], None]
+    api: KubeApi, options: Options, *, skip_secrets: bool, say: Callable[[str], None]
 ) -> list[Object]:
     """Bring the installation to what was chosen; return its objects.
 
@@ -85,7 +87,7 @@ def deploy(
     done = 0
     try:
         for secret in secrets:
-            made = persistently(PATIENCE, lambda s=secret: api.create(s))
+            made = persistently(PATIENCE, lambda s=secret: _create(api, s))
             say(f"{shown(secret)} {'created' if made else 'is there already'}")
             done += 1
         for obj in objects:
@@ -101,7 +103,16 @@ def deploy(
     return objects
 
 
-def _refuse_the_original(api: Api) -> None:
+def _create(api: KubeApi, secret: Object) -> bool:
+    """Say whether it was made; somebody else may have been quicker."""
+    try:
+        api.create(secret)
+    except AlreadyExists:
+        return False
+    return True
+
+
+def _refuse_the_original(api: KubeApi) -> None:
     """Its database has other tables, in a volume of the same name."""
     if persistently(PATIENCE, lambda: api.find("Deployment", POSTGRES)) is not None:
         raise Conflict(

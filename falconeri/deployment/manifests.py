@@ -6,14 +6,11 @@ Called by `render`, which puts into them what was chosen.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import yaml
 
+from falconeri.kube.objects import Object, name_of
 from falconeri.resources import deploy_root
-
-Object = dict[str, Any]
-"""A Kubernetes object, as JSON has it."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -38,11 +35,6 @@ def find(objects: Iterable[Object], kind: str, name: str) -> Object:
     return next(obj for obj in objects if obj["kind"] == kind and name_of(obj) == name)
 
 
-def name_of(obj: Object) -> str:
-    """Its name."""
-    return obj["metadata"]["name"]
-
-
 def shown(obj: Object) -> str:
     """It as people call it: `deployment/falconerid`."""
     return f"{obj['kind'].lower()}/{name_of(obj)}"
@@ -51,15 +43,3 @@ def shown(obj: Object) -> str:
 def as_yaml(objects: Iterable[Object]) -> str:
     """All of them as one file, for `kubectl apply -f -`."""
     return yaml.safe_dump_all(objects, sort_keys=False, explicit_start=True, width=100)
-
-
-def part(obj: Object, *keys: str) -> Object:
-    """An object within it, empty if there is none."""
-    for key in keys:
-        obj = obj.get(key) or {}
-    return obj
-
-
-def parts(obj: Object, key: str) -> list[Object]:
-    """A list within it, empty if there is none."""
-    return obj.get(key) or []

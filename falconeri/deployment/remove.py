@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from falconeri.client.retry import RetryPolicy
-from falconeri.deployment.api import Api
-from falconeri.deployment.manifests import Object, name_of, shown
+from falconeri.deployment.manifests import shown
 from falconeri.deployment.render import DATABASE_SECRET, MINIO, everything
 from falconeri.deployment.retrying import persistently
 from falconeri.deployment.secrets import BUCKETS, FALCONERI, is_ours
 from falconeri.errors import FalconeriError
+from falconeri.kube.api import KubeApi
+from falconeri.kube.objects import Object, name_of
 
 PATIENCE = RetryPolicy(deadline_s=20.0, cap_s=4.0)
 
@@ -36,7 +37,7 @@ class Removal:
     """With what went wrong."""
 
 
-def undeploy(api: Api, *, all_of_it: bool, say: Callable[[str], None]) -> Removal:
+def undeploy(api: KubeApi, *, all_of_it: bool, say: Callable[[str], None]) -> Removal:
     """Delete the installation.
 
     Args:
@@ -66,7 +67,7 @@ def undeploy(api: Api, *, all_of_it: bool, say: Callable[[str], None]) -> Remova
 class _Remover:
     """Deletes, keeps, and writes down what became of it."""
 
-    def __init__(self, api: Api, say: Callable[[str], None]) -> None:
+    def __init__(self, api: KubeApi, say: Callable[[str], None]) -> None:
         self._api = api
         self._say = say
         self.removal = Removal()

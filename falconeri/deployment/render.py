@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from falconeri.deployment.manifests import Object, find, load, name_of
+from falconeri.deployment.manifests import find, load
 from falconeri.deployment.options import DEVELOPMENT, Options, quantity
+from falconeri.kube.objects import Object, name_of
 
 POSTGRES = "falconeri-postgres"
 MINIO = "falconeri-minio"

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
-from falconeri.deployment.api import Api
-from falconeri.deployment.manifests import Object, name_of
 from falconeri.deployment.render import workloads
 from falconeri.deployment.status import Component, component_of
 from falconeri.errors import Unavailable
+from falconeri.kube.api import KubeApi
+from falconeri.kube.objects import Object, name_of
 
 EVERY_S = 1.0
 
 States = tuple[Component, ...]
 
 
-def follow(api: Api, objects: Iterable[Object], *, timeout_s: float) -> Iterator[States]:
+def follow(api: KubeApi, objects: Iterable[Object], *, timeout_s: float) -> Iterator[States]:
     """Yield how far they are, again and again, until all are settled.
 
     An API server that is away for a moment is waited for.
@@ -44,6 +44,6 @@ def follow(api: Api, objects: Iterable[Object], *, timeout_s: float) -> Iterator
         time.sleep(EVERY_S)
 
 
-def _look(api: Api, wanted: list[tuple[str, str]]) -> States:
+def _look(api: KubeApi, wanted: list[tuple[str, str]]) -> States:
     found = ((kind, api.find(kind, name)) for kind, name in wanted)
     return tuple(component_of({"kind": kind, **obj}) for kind, obj in found if obj is not None)

@@ -10,10 +10,10 @@ import secrets
 import string
 from collections.abc import Callable, Mapping
 
-from falconeri.deployment.manifests import Object, part
 from falconeri.deployment.options import Options
 from falconeri.deployment.render import DATABASE_SECRET, MINIO, POSTGRES
 from falconeri.errors import Conflict
+from falconeri.kube.objects import Object, part
 
 FALCONERI = "falconeri"
 """Has the password of the user `falconeri` of the REST API, in the original's place."""

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from falconeri.deployment import ailments
 from falconeri.deployment.ailments import Problem
-from falconeri.deployment.api import Api
-from falconeri.deployment.manifests import Object, name_of, part, parts
 from falconeri.deployment.render import (
     DATABASE_SECRET,
     MINIO,
@@ -22,6 +20,8 @@ from falconeri.deployment.render import (
     containers,
 )
 from falconeri.deployment.secrets import FALCONERI
+from falconeri.kube.api import KubeApi
+from falconeri.kube.objects import Object, name_of, part, parts
 
 _WORKLOADS = (
     ("StatefulSet", POSTGRES),
@@ -60,7 +60,7 @@ class Report:
         return not self.problems
 
 
-def examine(api: Api) -> Report:
+def examine(api: KubeApi) -> Report:
     """Look at everything.
 
     Raises:
@@ -82,7 +82,7 @@ def examine(api: Api) -> Report:
     return Report(api.url, api.namespace, components, tuple(problems))
 
 
-def database_secret(api: Api) -> str | None:
+def database_secret(api: KubeApi) -> str | None:
     """The secret that the deployed falconerid takes its database from; None if there is none.
 
     Raises:
@@ -109,7 +109,7 @@ def component_of(workload: Object) -> Component:
     )
 
 
-def _workloads(api: Api) -> list[Object]:
+def _workloads(api: KubeApi) -> list[Object]:
     found = ((kind, api.find(kind, name)) for kind, name in _WORKLOADS)
     return [{"kind": kind, **obj} for kind, obj in found if obj is not None]
 
@@ -137,7 +137,7 @@ def _absent(found: list[Object]) -> Iterable[Problem]:
             yield Problem(name, "is not deployed", "`falconeri deploy` adds what is missing")
 
 
-def _missing_secrets(api: Api, found: list[Object]) -> Iterable[Problem]:
+def _missing_secrets(api: KubeApi, found: list[Object]) -> Iterable[Problem]:
     for name in sorted({FALCONERI, *_database_secrets(found)}):
         if api.find("Secret", name) is None:
             hint = "`falconeri deploy` makes it"
@@ -146,14 +146,14 @@ def _missing_secrets(api: Api, found: list[Object]) -> Iterable[Problem]:
             yield Problem(f"secret/{name}", "is missing", hint)
 
 
-def _pending_claims(api: Api) -> Iterable[Problem]:
+def _pending_claims(api: KubeApi) -> Iterable[Problem]:
     for name in _CLAIMS:
         claim = api.find("PersistentVolumeClaim", name)
         if claim is not None and part(claim, "status").get("phase") == "Pending":
             yield ailments.of_claim(claim, ailments.events_of(api, name))
 
 
-def _of_workloads(api: Api, found: list[Object]) -> Iterable[Problem]:
+def _of_workloads(api: KubeApi, found: list[Object]) -> Iterable[Problem]:
     for workload in found:
         if component_of(workload).settled:
             continue

@@ -12,9 +12,9 @@ import pytest
 
 from falconeri.cluster.base import DeadWorker, WorkersSpec
 from falconeri.cluster.kubernetes import KubernetesCluster
-from falconeri.cluster.kubernetes_api import KubernetesApi
 from falconeri.cluster.manifest import ManifestSettings
 from falconeri.errors import Forbidden, InvalidArgument, SecretNotFound, Unavailable
+from falconeri.kube.api import KubeApi
 from falconeri.states import FailureClass
 from tests.cluster.factories import eventually, make_workers
 from tests.kube.cluster import FakeKubernetes
@@ -40,15 +40,15 @@ def kube(tmp_path: Path) -> Iterator[FakeKubernetes]:
 
 
 @pytest.fixture
-def api(kube: FakeKubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KubernetesApi:
+def api(kube: FakeKubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KubeApi:
     monkeypatch.setenv("KUBECONFIG", str(kube.write_kubeconfig(tmp_path / "kubeconfig")))
-    return KubernetesApi.connect(namespace=None)
+    return KubeApi.connect(namespace=None)
 
 
 class Watched:
     """A cluster and what it has told."""
 
-    def __init__(self, api: KubernetesApi) -> None:
+    def __init__(self, api: KubeApi) -> None:
         self.woken = threading.Event()
         self.cluster = KubernetesCluster(api, SETTINGS, on_death=self.woken.set)
         self.deaths: list[DeadWorker] = []
@@ -76,7 +76,7 @@ class Watched:
 
 
 @pytest.fixture
-def watched(api: KubernetesApi) -> Iterator[Watched]:
+def watched(api: KubeApi) -> Iterator[Watched]:
     watched = Watched(api)
     yield watched
     watched.cluster.close()
@@ -151,7 +151,7 @@ def test_a_start_that_failed_half_way_is_finished_by_the_next(
 
 
 def test_two_that_start_the_same_job_make_one(
-    kube: FakeKubernetes, watched: Watched, api: KubernetesApi
+    kube: FakeKubernetes, watched: Watched, api: KubeApi
 ) -> None:
     other = KubernetesCluster(api, SETTINGS)
     workers = make()
@@ -282,14 +282,14 @@ def test_an_image_that_can_not_run_the_worker_fails_the_job(
 
 
 def test_a_kubernetes_job_that_somebody_deleted_is_made_again(
-    kube: FakeKubernetes, watched: Watched, api: KubernetesApi
+    kube: FakeKubernetes, watched: Watched, api: KubeApi
 ) -> None:
     workers = make()
     watched.cluster.start(workers)
     [pod] = watched.wait_for_pods(kube, workers, 1)
-    found = api.find("jobs", workers.job_name)
+    found = api.find("Job", workers.job_name)
     assert found
-    api.delete("jobs", workers.job_name, uid=found["metadata"]["uid"])
+    api.delete("Job", workers.job_name, uid=found["metadata"]["uid"])
     watched.wait_for_death(pod)
 
     def again() -> bool:
@@ -317,7 +317,7 @@ def test_watches_go_on_after_an_outage_and_after_the_past_is_forgotten(
 
 
 def test_nothing_is_told_of_a_cluster_that_can_not_be_seen(
-    kube: FakeKubernetes, api: KubernetesApi, monkeypatch: pytest.MonkeyPatch
+    kube: FakeKubernetes, api: KubeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("falconeri.cluster.informer._SYNC_S", 0.1)
     kube.forbid("watch", "pods")
@@ -328,7 +328,7 @@ def test_nothing_is_told_of_a_cluster_that_can_not_be_seen(
 
 
 def test_one_that_comes_later_sees_what_was_started_before(
-    kube: FakeKubernetes, watched: Watched, api: KubernetesApi
+    kube: FakeKubernetes, watched: Watched, api: KubeApi
 ) -> None:
     workers = make()
     watched.cluster.start(workers)
@@ -375,4 +375,4 @@ def test_without_a_cluster_it_says_what_is_missing(
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "no"))
     with pytest.raises(InvalidArgument, match="KUBECONFIG"):
-        KubernetesApi.connect(namespace=None)
+        KubeApi.connect(namespace=None)

@@ -10,6 +10,5 @@ from tests.kube.cluster import FakeKubernetes
 
 
 def use_kubeconfig(kube: FakeKubernetes, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client has read KUBECONFIG when it was imported."""
-    path = kube.write_kubeconfig(folder / "kubeconfig")
-    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    """As a person does whose settings are in a file of another name."""
+    monkeypatch.setenv("KUBECONFIG", str(kube.write_kubeconfig(folder / "kubeconfig")))

@@ -70,7 +70,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200 if there else 404, {"metadata": {"name": name}})
         else:
             app = self.path.rpartition("%3D")[2]
-            self._answer(200, {"items": [_pod(name) for name in self.server.ready.get(app, ())]})
+            pods = [_pod(name) for name in self.server.ready.get(app, ())]
+            self._answer(200, {"metadata": {"resourceVersion": "1"}, "items": pods})
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         text = json.dumps(body).encode()

@@ -12,16 +12,18 @@ import pytest
 import yaml
 
 from falconeri.deployment import install, remove
-from falconeri.deployment.api import Api
-from falconeri.deployment.manifests import name_of, shown
+from falconeri.deployment.manifests import shown
 from falconeri.deployment.options import DEVELOPMENT, PRODUCTION, Options
 from falconeri.deployment.render import render
 from falconeri.deployment.secrets import values_of
 from falconeri.deployment.status import examine
 from falconeri.errors import Conflict, FalconeriError, Forbidden, Unavailable
+from falconeri.kube.api import KubeApi
+from falconeri.kube.objects import name_of
 from falconeri_cli.main import main
 from tests.cli.command import falconeri_command
 from tests.deployment.kubeconfig import use_kubeconfig
+from tests.kube.access import Request
 from tests.kube.cluster import FakeKubernetes
 from tests.kube.kinds import kind_named
 
@@ -35,8 +37,8 @@ def kube(tmp_path: Path) -> Iterator[FakeKubernetes]:
 
 
 @pytest.fixture
-def api(kube: FakeKubernetes) -> Api:
-    return Api(kube.client(), kube.namespace)
+def api(kube: FakeKubernetes) -> KubeApi:
+    return KubeApi(kube.client(), kube.namespace)
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def test_deployed_looked_at_and_taken_away(kube: FakeKubernetes, run: Run) -> No
 
 
 def test_dry_run_prints_what_the_cluster_lacks_and_changes_nothing(
-    kube: FakeKubernetes, run: Run, api: Api
+    kube: FakeKubernetes, run: Run, api: KubeApi
 ) -> None:
     api.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3"}})
 
@@ -153,7 +155,7 @@ def test_dry_run_needs_no_cluster(tmp_path: Path) -> None:
     assert names == ["falconeri", "falconeri-database"]
 
 
-def test_failed_question_never_makes_a_new_password(kube: FakeKubernetes, api: Api) -> None:
+def test_failed_question_never_makes_a_new_password(kube: FakeKubernetes, api: KubeApi) -> None:
     """In the original a passing failure replaced the database's password."""
     install.deploy(api, PRODUCTION, skip_secrets=False, say=NOBODY)
     before = secret(kube, "falconeri-database")
@@ -167,17 +169,28 @@ def test_failed_question_never_makes_a_new_password(kube: FakeKubernetes, api: A
 
 
 def test_secret_made_by_somebody_else_meanwhile_is_left_alone(
-    kube: FakeKubernetes, api: Api
+    kube: FakeKubernetes, api: KubeApi
 ) -> None:
-    theirs = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "falconeri"}}
-    assert api.create({**theirs, "stringData": {"POSTGRES_PASSWORD": "theirs"}})
+    theirs = {"metadata": {"name": "falconeri"}, "stringData": {"POSTGRES_PASSWORD": "theirs"}}
+    kind = kind_named("Secret")
 
-    assert not api.create({**theirs, "stringData": {"POSTGRES_PASSWORD": "ours"}})
+    def be_quicker(request: Request) -> None:
+        is_made = kube.store.find("Secret", kube.namespace, "falconeri")
+        if (request.verb, request.resource) == ("create", "secrets") and not is_made:
+            kube.store.create(kind, kube.namespace, theirs)
 
+    kube.faults.append(be_quicker)
+    lines: list[str] = []
+
+    install.deploy(api, PRODUCTION, skip_secrets=False, say=lines.append)
+
+    assert "secret/falconeri is there already" in lines
     assert secret(kube, "falconeri") == {"POSTGRES_PASSWORD": "theirs"}
 
 
-def test_volume_without_its_password_is_not_given_a_new_one(kube: FakeKubernetes, api: Api) -> None:
+def test_volume_without_its_password_is_not_given_a_new_one(
+    kube: FakeKubernetes, api: KubeApi
+) -> None:
     install.deploy(api, PRODUCTION, skip_secrets=False, say=NOBODY)
     api.delete("Secret", "falconeri-database")
 
@@ -192,7 +205,7 @@ def test_volume_without_its_password_is_not_given_a_new_one(kube: FakeKubernetes
     [(None, "there is no secret"), ({"OWNER_URL": "postgresql://x/y"}, "has no SERVER_URL")],
 )
 def test_database_secret_has_to_be_there_and_whole(
-    api: Api, kube: FakeKubernetes, data: dict[str, str] | None, message: str
+    api: KubeApi, kube: FakeKubernetes, data: dict[str, str] | None, message: str
 ) -> None:
     if data is not None:
         theirs = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "our-db"}}
@@ -204,7 +217,9 @@ def test_database_secret_has_to_be_there_and_whole(
     assert "deployment/falconerid" not in present(kube)
 
 
-def test_deployment_that_was_cut_short_says_so_and_goes_on(kube: FakeKubernetes, api: Api) -> None:
+def test_deployment_that_was_cut_short_says_so_and_goes_on(
+    kube: FakeKubernetes, api: KubeApi
+) -> None:
     with (
         kube.failing("patch", "services", 403, "Forbidden"),
         pytest.raises(install.CutShort, match=r"deployed \d+ of \d+ objects") as caught,
@@ -219,7 +234,7 @@ def test_deployment_that_was_cut_short_says_so_and_goes_on(kube: FakeKubernetes,
     assert secret(kube, "falconeri-database") == before
 
 
-def test_api_server_that_restarts_is_waited_for(kube: FakeKubernetes, api: Api) -> None:
+def test_api_server_that_restarts_is_waited_for(kube: FakeKubernetes, api: KubeApi) -> None:
     lines: list[str] = []
 
     def say(line: str) -> None:
@@ -232,7 +247,7 @@ def test_api_server_that_restarts_is_waited_for(kube: FakeKubernetes, api: Api) 
     assert {shown(obj) for obj in render(PRODUCTION)} <= present(kube)
 
 
-def test_installation_of_the_original_is_left_alone(kube: FakeKubernetes, api: Api) -> None:
+def test_installation_of_the_original_is_left_alone(kube: FakeKubernetes, api: KubeApi) -> None:
     template = {
         "metadata": {"labels": {"app": "x"}},
         "spec": {"containers": [{"name": "x", "image": "x"}]},
@@ -251,7 +266,7 @@ def test_installation_of_the_original_is_left_alone(kube: FakeKubernetes, api: A
     assert present(kube) == {"deployment/falconeri-postgres"}
 
 
-def test_undeploy_goes_on_past_what_it_may_not_delete(kube: FakeKubernetes, api: Api) -> None:
+def test_undeploy_goes_on_past_what_it_may_not_delete(kube: FakeKubernetes, api: KubeApi) -> None:
     install.deploy(api, DEVELOPMENT, skip_secrets=False, say=NOBODY)
 
     with kube.failing("delete", "roles", 403, "Forbidden"):
@@ -264,7 +279,9 @@ def test_undeploy_goes_on_past_what_it_may_not_delete(kube: FakeKubernetes, api:
     assert present(kube) == {"role/falconerid", "role/falconerid-tasks"}
 
 
-def test_undeploy_keeps_a_bucket_secret_of_somebody_else(kube: FakeKubernetes, api: Api) -> None:
+def test_undeploy_keeps_a_bucket_secret_of_somebody_else(
+    kube: FakeKubernetes, api: KubeApi
+) -> None:
     api.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3"}})
     install.deploy(api, DEVELOPMENT, skip_secrets=False, say=NOBODY)
 
@@ -325,7 +342,7 @@ def test_status_says_what_a_pod_suffers_from(
     tmp_path: Path, status: dict[str, Any], words: str
 ) -> None:
     with FakeKubernetes(tmp_path / "cluster", run=False) as kube:
-        api = Api(kube.client(), kube.namespace)
+        api = KubeApi(kube.client(), kube.namespace)
         install.deploy(api, PRODUCTION, skip_secrets=False, say=NOBODY)
         pod = {
             "metadata": {"name": "falconerid-1", "labels": {"app": "falconerid"}},
@@ -347,7 +364,7 @@ def test_status_says_what_a_pod_suffers_from(
     assert not report.is_well
 
 
-def test_status_says_what_is_missing(api: Api) -> None:
+def test_status_says_what_is_missing(api: KubeApi) -> None:
     install.deploy(api, PRODUCTION, skip_secrets=False, say=NOBODY)
     api.delete("Secret", "falconeri")
     api.delete("Deployment", "falconerid-tasks")
@@ -360,7 +377,7 @@ def test_status_says_what_is_missing(api: Api) -> None:
 
 def test_status_of_a_volume_that_nobody_makes(tmp_path: Path) -> None:
     with FakeKubernetes(tmp_path / "cluster", run=False) as kube:
-        api = Api(kube.client(), kube.namespace)
+        api = KubeApi(kube.client(), kube.namespace)
         install.deploy(api, Options(storage_class_name="fast"), skip_secrets=False, say=NOBODY)
         kube.store.change(
             kind_named("PersistentVolumeClaim"),
@@ -394,7 +411,7 @@ def test_unknown_context_is_wrong_input(run: Run) -> None:
     assert "no Kubernetes cluster to talk to" in looked.stderr
 
 
-def test_refusal_of_the_cluster_names_the_object(kube: FakeKubernetes, api: Api) -> None:
+def test_refusal_of_the_cluster_names_the_object(kube: FakeKubernetes, api: KubeApi) -> None:
     kube.forbid("get", "deployments")
 
     with pytest.raises(FalconeriError, match="read deployment/falconeri-postgres in namespace"):

@@ -15,9 +15,9 @@ from kubernetes import client
 
 from falconeri.client.retry import RetryPolicy
 from falconeri.deployment import forward
-from falconeri.deployment.api import Api
 from falconeri.deployment.forward import Forwarder, Route
 from falconeri.errors import Unavailable
+from falconeri.kube.api import KubeApi
 from falconeri.local._ports import free_ports
 from tests.cli.command import ARGV, environment
 from tests.deployment.port_forwards import PortForwards, echoed, port_forwards
@@ -31,10 +31,10 @@ def kube() -> Iterator[PortForwards]:
 
 
 @pytest.fixture
-def api(kube: PortForwards) -> Api:
+def api(kube: PortForwards) -> KubeApi:
     configuration = client.Configuration()
     configuration.host = kube.url
-    return Api(client.ApiClient(configuration), "default")
+    return KubeApi(client.ApiClient(configuration), "default")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def route() -> Route:
     return Route("falconerid", free_ports()[0], "the REST API")
 
 
-def test_bytes_go_to_a_ready_pod_and_back(kube: PortForwards, api: Api, route: Route) -> None:
+def test_bytes_go_to_a_ready_pod_and_back(kube: PortForwards, api: KubeApi, route: Route) -> None:
     kube.ready["falconerid"] = ["falconerid-a"]
     forwarder = Forwarder(api, route, lambda _line: None)
     try:
@@ -53,7 +53,7 @@ def test_bytes_go_to_a_ready_pod_and_back(kube: PortForwards, api: Api, route: R
 
 
 def test_pod_that_took_another_ones_place_is_found(
-    kube: PortForwards, api: Api, route: Route
+    kube: PortForwards, api: KubeApi, route: Route
 ) -> None:
     forwarder = Forwarder(api, route, lambda _line: None)
     try:
@@ -68,7 +68,7 @@ def test_pod_that_took_another_ones_place_is_found(
 
 
 def test_trouble_is_told_once_and_so_is_its_end(
-    kube: PortForwards, api: Api, route: Route, monkeypatch: pytest.MonkeyPatch
+    kube: PortForwards, api: KubeApi, route: Route, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forward, "PATIENCE", RetryPolicy(deadline_s=0.2, tries=2, base_s=0.01))
     told: list[str] = []
@@ -87,7 +87,7 @@ def test_trouble_is_told_once_and_so_is_its_end(
     ]
 
 
-def test_port_that_is_taken_is_named(api: Api, route: Route) -> None:
+def test_port_that_is_taken_is_named(api: KubeApi, route: Route) -> None:
     with (
         socket.create_server(("127.0.0.1", route.port)),
         pytest.raises(Unavailable, match=f"port {route.port} of this machine is taken"),
@@ -95,7 +95,7 @@ def test_port_that_is_taken_is_named(api: Api, route: Route) -> None:
         Forwarder(api, route, lambda _line: None)
 
 
-def test_only_services_that_are_there_are_forwarded(kube: PortForwards, api: Api) -> None:
+def test_only_services_that_are_there_are_forwarded(kube: PortForwards, api: KubeApi) -> None:
     with pytest.raises(Unavailable, match="nothing is deployed"):
         forward.routes(api)
 

@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from falconeri.deployment import manifests
-from falconeri.deployment.manifests import Object, find, name_of, part, parts
+from falconeri.deployment.manifests import find
 from falconeri.deployment.options import DEVELOPMENT, PRODUCTION, Options
 from falconeri.deployment.render import containers, pod_spec, render, workloads
 from falconeri.deployment.secrets import missing
+from falconeri.kube.objects import Object, name_of, part, parts
 from falconeri.resources import deploy_root
 from tests.deployment.schemas import VERSIONS, errors_of
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from falconeri.deployment.manifests import Object, find
+from falconeri.deployment.manifests import find
 from falconeri.deployment.options import Options, choose, log_level, quantity
 from falconeri.deployment.render import containers, pod_spec, render
 from falconeri.errors import InvalidArgument
+from falconeri.kube.objects import Object
 
 
 def container(objects: list[Object], kind: str, name: str) -> dict[str, Any]:
