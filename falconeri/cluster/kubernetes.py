@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from falconeri.cluster.manifest import (
 from falconeri.cluster.waits import may_wait, why_job_waits
 from falconeri.errors import InvalidSpec, SecretNotFound, Unavailable
 from falconeri.kube.api import KubeApi
-from falconeri.kube.objects import Object, part, parts
+from falconeri.kube.objects import Object, part
 from falconeri.kube.refusals import AlreadyExists, Unacceptable
 from falconeri.log import get_logger
 
@@ -213,17 +214,9 @@ class KubernetesCluster:
             self._jobs.note(self._api.merge("Job", name, {"spec": wanted}))
 
     def _give_token(self, job: Object, workers: WorkersSpec) -> None:
-        secret = token_secret(workers, job)
-        try:
-            self._api.create(secret)
-        except AlreadyExists:
-            # By the call before or another process; or it was an earlier Job's, and goes after it.
-            found = self._api.find("Secret", secret["metadata"]["name"])
-            owners = parts(found, "metadata", "ownerReferences") if found else []
-            if found is not None and owners != secret["metadata"]["ownerReferences"]:
-                name, uid = found["metadata"]["name"], found["metadata"]["uid"]
-                self._api.delete("Secret", name, uid=uid)
-                self._api.create(secret)
+        # Its name is this Job's alone: if it is there, the call before or another process made it.
+        with contextlib.suppress(AlreadyExists):
+            self._api.create(token_secret(workers, job))
 
     def _delete(self, job: Object) -> None:
         metadata = job["metadata"]

@@ -6,6 +6,7 @@ Called by `kubernetes`. Pure: it talks to nobody.
 from __future__ import annotations
 
 import copy
+import secrets
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
@@ -27,6 +28,9 @@ JOB_ID = "falconeri.io/job-id"
 """The label by which a job's objects are found."""
 
 LABELS = {"created-by": "falconeri"}
+
+_TOKEN_SECRET = "falconeri.io/token-secret"  # noqa: S105 - a name
+"""The annotation of a Job that says what the Secret with its token is called."""
 
 _BUNDLE = "/opt/falconeri/worker"
 """Where falconeri's image has the worker bundle."""
@@ -73,7 +77,8 @@ def job_manifest(workers: WorkersSpec, settings: ManifestSettings) -> Object:
         raise InvalidSpec(detail=str(ex)) from ex
     job = copy.deepcopy(_template())
     labels = {JOB_ID: str(workers.job_id)}
-    job["metadata"] = _merge(job["metadata"], {"name": workers.job_name, "labels": labels})
+    own = {"annotations": {_TOKEN_SECRET: _new_token_name(workers.job_name)}, "labels": labels}
+    job["metadata"] = _merge(job["metadata"], {"name": workers.job_name, **own})
     job["spec"]["parallelism"] = max(1, workers.parallelism)
     if spec.job_timeout:
         job["spec"]["activeDeadlineSeconds"] = spec.job_timeout
@@ -87,20 +92,24 @@ def job_manifest(workers: WorkersSpec, settings: ManifestSettings) -> Object:
     )
     if spec.pod.annotations:
         template["metadata"]["annotations"] = spec.pod.annotations
-    _fill_pod(template["spec"], workers, spec, settings)
+    _fill_pod(job, workers, spec, settings)
     if spec.pod_patch is not UNSET:
         template["spec"] = _merge(template["spec"], spec.pod_patch)
     return job
 
 
 def token_secret(workers: WorkersSpec, job: Object) -> Object:
-    """The Secret with a job's worker token, which goes when its Kubernetes Job goes."""
+    """The Secret with a job's worker token, which goes when its Kubernetes Job goes.
+
+    Args:
+        job: As it is in the cluster.
+    """
     metadata = job["metadata"]
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": token_name(workers.job_name),
+            "name": metadata["annotations"][_TOKEN_SECRET],
             "labels": {**LABELS, JOB_ID: str(workers.job_id)},
             "ownerReferences": [
                 {
@@ -116,9 +125,13 @@ def token_secret(workers: WorkersSpec, job: Object) -> Object:
     }
 
 
-def token_name(job_name: str) -> str:
-    """The name of that Secret."""
-    return f"{job_name}-token"
+def _new_token_name(job_name: str) -> str:
+    """Another one for each Kubernetes Job.
+
+    So nobody need read a Secret, nor delete one, to tell a token from that of an earlier Job of the
+    same name, which goes some time after it.
+    """
+    return f"{job_name}-token-{secrets.token_hex(4)}"
 
 
 @cache
@@ -127,7 +140,8 @@ def _template() -> Object:
     return cast("Object", yaml.safe_load(text))
 
 
-def _fill_pod(pod: Object, workers: WorkersSpec, spec: _Spec, settings: ManifestSettings) -> None:
+def _fill_pod(job: Object, workers: WorkersSpec, spec: _Spec, settings: ManifestSettings) -> None:
+    pod = job["spec"]["template"]["spec"]
     transform = spec.transform
     if transform.service_account:
         pod["serviceAccountName"] = transform.service_account
@@ -146,7 +160,10 @@ def _fill_pod(pod: Object, workers: WorkersSpec, spec: _Spec, settings: Manifest
     pod["volumes"] += [
         {
             "name": "secrets",
-            "secret": {"secretName": token_name(workers.job_name), "defaultMode": 0o444},
+            "secret": {
+                "secretName": job["metadata"]["annotations"][_TOKEN_SECRET],
+                "defaultMode": 0o444,
+            },
         },
     ]
     _bring_bundle(pod, settings)
@@ -256,10 +273,10 @@ def _variables(transform: Transform, environment: dict[str, str]) -> list[Object
     return [*fixed, *ours, *last.values()]
 
 
-def _mount_secrets(pod: Object, worker: Object, secrets: list[Secret]) -> None:
+def _mount_secrets(pod: Object, worker: Object, wanted: list[Secret]) -> None:
     """Mount each secret where the spec wants it; a secret that is wanted twice is one volume."""
     volumes: dict[str, str] = {}
-    for secret in secrets:
+    for secret in wanted:
         if secret.mount_path is UNSET:
             continue
         if secret.name not in volumes:

@@ -100,7 +100,10 @@ def _set_falconerid(objects: list[Object], options: Options) -> None:
 
 
 def _set_readable_secrets(objects: list[Object], options: Options) -> None:
-    """Let falconerid read the named secrets only; Kubernetes can't say "all but those"."""
+    """Let falconerid read the named secrets only; Kubernetes can't say "all but those".
+
+    Whoever starts pods can let one read a secret for him, of course.
+    """
     if not options.bucket_secrets:
         return
     for name in (SERVE, TASKS):

@@ -82,6 +82,11 @@ def test_job_and_pods_carry_the_jobs_id() -> None:
     assert labels["created-by"] == job["metadata"]["labels"]["created-by"] == "falconeri"
 
 
+def test_jobs_of_one_name_have_tokens_of_different_names() -> None:
+    names = {manifest()["metadata"]["annotations"]["falconeri.io/token-secret"] for _ in range(2)}
+    assert len(names) == 2
+
+
 def test_the_worker_comes_from_our_image() -> None:
     init = pod(manifest())["initContainers"][0]
     assert init["image"] == "falconeri:1"
@@ -118,7 +123,7 @@ def test_the_program_gets_its_variables_but_not_ours_nor_our_password() -> None:
     assert found["AWS_ACCESS_KEY_ID"] == {"secretKeyRef": {"name": "s3", "key": "ID"}}
     assert found["AWS_REGION"]["secretKeyRef"]["optional"] is True
     [token] = [v for v in pod(job)["volumes"] if v["name"] == "secrets"]
-    assert token["secret"]["secretName"] == "words-abc-token"
+    assert token["secret"]["secretName"].startswith("words-abc-token-")
     assert pod(job)["automountServiceAccountToken"] is False
     assert "falconeri" not in [v.get("secret", {}).get("secretName") for v in pod(job)["volumes"]]
 
@@ -247,7 +252,10 @@ def test_a_pod_with_a_user_is_a_restricted_one() -> None:
 
 def test_the_token_is_a_secret_that_the_job_owns() -> None:
     workers = WorkersSpec(uuid4(), "words-abc", {}, 1, "t0ken")
-    secret = token_secret(workers, {"metadata": {"name": "words-abc", "uid": "u"}})
+    job = manifest()
+    secret = token_secret(workers, {**job, "metadata": {**job["metadata"], "uid": "u"}})
+    [token] = [v for v in pod(job)["volumes"] if v["name"] == "secrets"]
+    assert secret["metadata"]["name"] == token["secret"]["secretName"]
     assert secret["stringData"] == {"POSTGRES_PASSWORD": "t0ken"}
     [owner] = secret["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"], owner["uid"]) == ("Job", "words-abc", "u")

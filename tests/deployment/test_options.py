@@ -125,10 +125,16 @@ def test_database_elsewhere_takes_ours_away() -> None:
     assert references == {"our-db"}
 
 
-def test_named_bucket_secrets_are_all_that_serve_may_read() -> None:
-    role = find(render(Options(bucket_secrets=("s3", "gcs"))), "Role", "falconerid")
+@pytest.mark.parametrize("name", ["falconerid", "falconerid-tasks"])
+def test_named_bucket_secrets_are_all_that_falconerid_may_read(name: str) -> None:
+    role = find(render(Options(bucket_secrets=("s3", "gcs"))), "Role", name)
 
-    assert role["rules"] == [
+    reading = [
+        rule
+        for rule in role["rules"]
+        if rule["resources"] == ["secrets"] and "get" in rule["verbs"]
+    ]
+    assert reading == [
         {
             "apiGroups": [""],
             "resources": ["secrets"],

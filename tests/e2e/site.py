@@ -23,12 +23,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import yaml
 from kubernetes import client, config
 
 from falconeri.client.jobs import JobsClient
+from falconeri.deployment.manifests import load
+from falconeri.deployment.render import SERVE, TASKS
+from falconeri.kube.api import KubeApi
 from falconeri.storage import Credentials
 from falconeri.storage.s3_client import client_for
 from tests.cli.command import falconeri_command
+from tests.databases import as_server
 from tests.kube.cluster import FakeKubernetes
 from tests.kube.volumes import Image
 from tests.kube.waiting import Apis, eventually
@@ -52,7 +57,8 @@ class Place:
 
     apis: Apis
     namespace: str
-    kubeconfig: Path
+    kubeconfigs: dict[str, Path]
+    """Of the accounts that `serve` and `tasks` have."""
     host: str
     image: str
     fake: FakeKubernetes | None
@@ -163,38 +169,20 @@ def open_place(directory: Path) -> Generator[Place]:
         script.write_text(f'#!/bin/sh\nexec {sys.executable} -m falconeri_worker "$@"\n')
         script.chmod(0o755)
         kube.add_image(OURS, Image(files={"/opt/falconeri/worker": bundle}))
-        _let_only_falconerid_in(kube)
-        token = kube.token_for("falconerid")
-        path = kube.write_kubeconfig(directory / "kubeconfig", token)
-        yield Place(Apis.of(api), kube.namespace, path, "127.0.0.1", OURS, kube)
-
-
-def _let_only_falconerid_in(kube: FakeKubernetes) -> None:
-    """What falconerid may do: no more than docs/kubernetes.md says."""
-    rules = [
-        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "create", "delete"]},
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
-        {
-            "apiGroups": ["batch"],
-            "resources": ["jobs"],
-            "verbs": ["get", "list", "watch", "create", "patch", "delete"],
-        },
-    ]
-    with kube.client() as api:
-        rbac = client.RbacAuthorizationV1Api(api)
-        role: Any = {"metadata": {"name": "falconerid"}, "rules": rules}
-        rbac.create_namespaced_role(kube.namespace, role)
-        binding: Any = {
-            "metadata": {"name": "falconerid"},
-            "roleRef": {
-                "apiGroup": "rbac.authorization.k8s.io",
-                "kind": "Role",
-                "name": "falconerid",
-            },
-            "subjects": [{"kind": "ServiceAccount", "name": "falconerid"}],
+        _give_rights(KubeApi(api, kube.namespace))
+        kubeconfigs = {
+            account: kube.write_kubeconfig(directory / account, kube.token_for(account))
+            for account in (SERVE, TASKS)
         }
-        rbac.create_namespaced_role_binding(kube.namespace, binding)
+        yield Place(Apis.of(api), kube.namespace, kubeconfigs, "127.0.0.1", OURS, kube)
+        assert kube.access.refused == []
+
+
+def _give_rights(api: KubeApi) -> None:
+    """What falconerid may do: what the deployed Roles say, and nothing more."""
+    for obj in load():
+        if obj["kind"] in {"ServiceAccount", "Role", "RoleBinding"}:
+            api.apply(obj)
 
 
 @contextmanager
@@ -207,11 +195,32 @@ def _real_place(kubeconfig: Path, directory: Path) -> Generator[Place]:
     core: Any = client.CoreV1Api(api)
     core.create_namespace({"metadata": {"name": namespace}})
     try:
-        own = directory / "kubeconfig"
-        own.write_bytes(kubeconfig.read_bytes())
-        yield Place(Apis.of(api), namespace, own, host, image, None)
+        _give_rights(KubeApi(api, namespace))
+        kubeconfigs = {
+            account: _write_kubeconfig(
+                directory / account, kubeconfig, _new_token(core, namespace, account)
+            )
+            for account in (SERVE, TASKS)
+        }
+        yield Place(Apis.of(api), namespace, kubeconfigs, host, image, None)
     finally:
         core.delete_namespace(namespace)
+
+
+def _new_token(core: Any, namespace: str, account: str) -> str:  # noqa: ANN401 - untyped
+    wanted: dict[str, Any] = {"spec": {"audiences": [], "expirationSeconds": 4 * 3600}}
+    made = core.create_namespaced_service_account_token(account, namespace, wanted)
+    return str(made.status.token)
+
+
+def _write_kubeconfig(path: Path, like: Path, token: str) -> Path:
+    """The same cluster for somebody else."""
+    found = yaml.safe_load(like.read_text())
+    for user in found["users"]:
+        user["user"] = {"token": token}
+    path.write_text(yaml.safe_dump(found))
+    path.chmod(0o600)
+    return path
 
 
 @contextmanager
@@ -252,17 +261,18 @@ def _falconerid(database_url: str, place: Place, directory: Path) -> Generator[F
         "FALCONERI_CLUSTER": "kubernetes",
         "FALCONERI_NAMESPACE": place.namespace,
         "FALCONERI_IMAGE": place.image,
-        "KUBECONFIG": str(place.kubeconfig),
     }
     if not place.fake:
         settings["FALCONERI_LISTEN_HOST"] = "0.0.0.0"  # noqa: S104 - pods come from elsewhere
-    with running(database_url, directory, **settings) as falconerid:
+    serve, tasks = (str(place.kubeconfigs[account]) for account in (SERVE, TASKS))
+    with running(database_url, directory, KUBECONFIG=serve, **settings) as falconerid:
         log = directory / "tasks.log"
         environment = os.environ | {
-            "FALCONERI_DATABASE_URL": database_url,
+            "FALCONERI_DATABASE_URL": as_server(database_url),
             "FALCONERI_PASSWORD": PASSWORD,
             "FALCONERI_URL": f"http://{place.host}:{falconerid.port}/",
             "FALCONERI_WAIT_URL": f"http://{place.host}:{falconerid.wait_port}/",
+            "KUBECONFIG": tasks,
             **settings,
         }
         with (

@@ -42,6 +42,10 @@ class Access:
         """May do anything."""
         self.forbidden: set[tuple[str, str]] = set()
         """Pairs of verb and resource that nobody may do, `*` for any: for tests."""
+        self.used: set[tuple[str, str, str]] = set()
+        """What accounts were let do: their name, the verb, the resource."""
+        self.refused: list[str] = []
+        """What accounts were not let do, but by a test's wish."""
         self._store = store
         self._accounts: dict[str, Account] = {}
 
@@ -65,8 +69,12 @@ class Access:
         for verb, resource in self.forbidden:
             if verb in {"*", request.verb} and resource in {"*", request.resource}:
                 raise _forbidden(who, request)
-        if account and not any(_allows(rule, request) for rule in self._rules(account, request)):
-            raise _forbidden(who, request)
+        if account:
+            if not any(_allows(rule, request) for rule in self._rules(account, request)):
+                refusal = _forbidden(who, request)
+                self.refused.append(refusal.message)
+                raise refusal
+            self.used.add((account.name, request.verb, request.resource))
         return who
 
     def _rules(self, account: Account, request: Request) -> Iterator[Json]:
