@@ -17,6 +17,7 @@ import time
 from collections.abc import Generator
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from falconeri.errors import Conflict, Unavailable
 from falconeri.local._ports import HOST, free_ports, is_healthy, require_free
@@ -25,6 +26,9 @@ from falconeri.local.state import LocalState, RunningStack
 from falconeri.local.supervisor import Supervised
 
 DEFAULT_PORT = 8089
+
+DATABASE_USER = "falconerid"
+"""As whom `serve` and `tasks` log in to the embedded PostgreSQL."""
 
 _READY_LIMIT_S = 60.0
 _POLL_S = 0.05
@@ -92,7 +96,7 @@ class LocalStack:
             database_url=self._start_postgres(),
         )
         environment = self._environment(running, port, wait_port)
-        self._migrate(environment)
+        self._migrate(running, environment)
         serve = self._start_falconerid("serve", environment, _SERVE_STOP_LIMIT_S)
         self._start_falconerid("tasks", environment, _TASKS_STOP_LIMIT_S)
         self._wait_until_ready(serve, port)
@@ -152,11 +156,22 @@ class LocalStack:
         self._teardown.callback(keeper.stop)
         return keeper.start()
 
+    def _server_url(self, database_url: str) -> str:
+        """As whom falconerid works: the embedded server's owner is for migrations only.
+
+        In a database that the environment names, its user, unless it names another for this.
+        """
+        if os.environ.get("FALCONERI_DATABASE_URL"):
+            return os.environ.get("FALCONERI_SERVER_DATABASE_URL") or database_url
+        url = urlsplit(database_url)
+        login = f"{DATABASE_USER}:{self.state.database_password()}"  # of base64url's letters
+        return url._replace(netloc=f"{login}@{url.hostname}:{url.port}").geturl()
+
     def _environment(self, running: RunningStack, port: int, wait_port: int) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if k != "FALCONERI_PASSWORD"}
         return inherited | {
             "FALCONERI_CLUSTER": "local",
-            "FALCONERI_DATABASE_URL": running.database_url,
+            "FALCONERI_DATABASE_URL": self._server_url(running.database_url),
             "FALCONERI_LISTEN_HOST": HOST,
             "FALCONERI_LOCAL_SLOTS": str(self._workers),
             "FALCONERI_PASSWORD_FILE": str(self.state.password_file),
@@ -167,14 +182,19 @@ class LocalStack:
             "FALCONERI_WAIT_URL": running.wait_url,
         }
 
-    def _migrate(self, environment: dict[str, str]) -> None:
+    def _migrate(self, running: RunningStack, environment: dict[str, str]) -> None:
+        """Migrate as the owner, which gives falconerid its user and its rights."""
+        server_url = environment["FALCONERI_DATABASE_URL"]
+        urls = {"FALCONERI_DATABASE_URL": running.database_url}
+        if server_url != running.database_url:
+            urls["FALCONERI_SERVER_DATABASE_URL"] = server_url
         answer = subprocess.run(
             _daemon("migrate"),
             check=False,
             capture_output=True,
             text=True,
             errors="replace",
-            env=environment,
+            env=environment | urls,
             cwd=self.state.path,
             stdin=subprocess.DEVNULL,
         )

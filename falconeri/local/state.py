@@ -1,6 +1,7 @@
 """The state directory of a local Falconeri: what lies where, and whether a stack runs in it.
 
     password     of falconerid's user, mode 0600; made once
+    database-password   with which falconerid logs in to the embedded PostgreSQL; the same
     stack.json   how to reach the stack that runs now, mode 0600 (`RunningStack`)
     stack.lock   held (flock) by the process that runs the stack, exactly as long as it runs
     postgres/    the embedded server's own (`falconeri.local.postgres`)
@@ -53,6 +54,11 @@ class LocalState:
         return self.path / "password"
 
     @property
+    def database_password_file(self) -> Path:
+        """The password of falconerid itself, for the embedded PostgreSQL."""
+        return self.path / "database-password"
+
+    @property
     def stack_file(self) -> Path:
         """How to reach the stack, while one is up."""
         return self.path / "stack.json"
@@ -73,7 +79,7 @@ class LocalState:
         return self.path / "logs"
 
     def prepare(self) -> None:
-        """Make the directory and its password, unless they exist.
+        """Make the directory and its passwords, unless they exist.
 
         Raises:
             Unavailable: No permission, or no space.
@@ -83,8 +89,9 @@ class LocalState:
         try:
             self.path.mkdir(mode=mode, parents=True, exist_ok=True)
             self.logs.mkdir(mode=0o700, exist_ok=True)
-            if not self.password_file.exists():
-                _write_private(self.password_file, secrets.token_urlsafe(24).encode())
+            for file in (self.password_file, self.database_password_file):
+                if not file.exists():
+                    _write_private(file, secrets.token_urlsafe(24).encode())
         except OSError as ex:
             raise self._unusable(ex) from ex
 
@@ -94,10 +101,15 @@ class LocalState:
         Raises:
             Unavailable: It can't be read.
         """
-        try:
-            return self.password_file.read_text().removesuffix("\n")
-        except OSError as ex:
-            raise self._unusable(ex) from ex
+        return self._read(self.password_file)
+
+    def database_password(self) -> str:
+        """Read falconerid's own password.
+
+        Raises:
+            Unavailable: It can't be read.
+        """
+        return self._read(self.database_password_file)
 
     def publish(self, stack: RunningStack) -> None:
         """Write `stack.json`, whole or not at all."""
@@ -140,6 +152,12 @@ class LocalState:
             except BlockingIOError:
                 return True
             return False
+
+    def _read(self, file: Path) -> str:
+        try:
+            return file.read_text().removesuffix("\n")
+        except OSError as ex:
+            raise self._unusable(ex) from ex
 
     def _unusable(self, ex: OSError) -> FalconeriError:
         return Unavailable(

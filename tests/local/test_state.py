@@ -25,14 +25,16 @@ def test_state_directory_of_a_user_is_theirs(monkeypatch: pytest.MonkeyPatch) ->
     assert default_state({}).path == Path("/home/somebody/.local/state/falconeri")
 
 
-def test_password_is_made_once_and_private(tmp_path: Path) -> None:
+def test_passwords_are_made_once_and_private(tmp_path: Path) -> None:
     state = LocalState(tmp_path / "state")
     state.prepare()
-    password = state.password()
+    passwords = state.password(), state.database_password()
     state.prepare()
-    assert state.password() == password
-    assert len(password) >= 20
-    assert state.password_file.stat().st_mode & 0o777 == 0o600
+    assert (state.password(), state.database_password()) == passwords
+    assert passwords[0] != passwords[1]
+    assert min(len(password) for password in passwords) >= 20
+    for file in (state.password_file, state.database_password_file):
+        assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_state_directory_that_cannot_be_made_is_named_with_the_remedy(tmp_path: Path) -> None:
