@@ -3,7 +3,8 @@
 Clients claim and complete datums through a falconerid of default settings, against the same
 function called by pgbench, and against a Falcon application that does nothing behind the same
 Waitress. Then 5,000 workers wait: their memory, how soon one and all of them are told, and what
-that leaves of the ordinary requests. benchmarks/README.md says how.
+that leaves of the ordinary requests. Last, how long a falconerid takes to start, against loading
+its libraries. benchmarks/README.md says how.
 
     ./run bench http [--quick] [--json] [--only GROUP] [--save [FOLDER]]
 """
@@ -29,7 +30,7 @@ from falconeri.local import Server
 from falconeri.server.sockets import allow_many
 
 _RESULTS = Path(__file__).resolve().parent / "results"
-GROUPS = ("requests", "waiting")
+GROUPS = ("requests", "waiting", "start")
 
 
 def main() -> int:
@@ -53,7 +54,7 @@ def main() -> int:
                     round_s=0.7,
                     rounds=3 if options.quick else 9,
                 )
-                for case in _measure(bench, options):
+                for case in _measure(bench, options, state):
                     show(case.result(), as_json=options.json)
                     found.append(case)
             if options.save:
@@ -81,13 +82,15 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _measure(bench: Bench, options: argparse.Namespace) -> Iterator[Case]:
+def _measure(bench: Bench, options: argparse.Namespace, state: Path) -> Iterator[Case]:
     if options.only in (None, "requests"):
         for connections in (8, 32) if options.quick else (1, 8, 32, 128):
             yield from bench.requests("sockets", connections)
         yield from bench.requests("WorkClient", 8)
     if options.only in (None, "waiting"):
         yield from bench.waiting(1_000 if options.quick else 5_000, wakes=21)
+    if options.only in (None, "start"):
+        yield from bench.start(state)
 
 
 if __name__ == "__main__":

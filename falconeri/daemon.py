@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable
@@ -78,6 +79,9 @@ def serve(
     await_schema: AwaitSchemaOption = "0s",
 ) -> None:
     """Answer the REST API until stopped."""
+    # What is being loaded is no garbage: to look for some in it, time and again, is a seventh of
+    # the start. `serve` switches it on again when all is there.
+    gc.disable()
 
     def run(config: ServerConfig) -> None:
         _require_schema(config, await_schema)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -18,6 +19,7 @@ import msgspec
 from benchmarks._results import Result
 from benchmarks.http_tier import load, talk, waiters
 from benchmarks.http_tier.servers import Running, cpu_s
+from benchmarks.http_tier.start import libraries_s, start_s
 from benchmarks.queues import ours
 from benchmarks.queues.bursts import Clients
 from benchmarks.queues.measure import Pair, Stock, median
@@ -138,6 +140,14 @@ class Bench:
         after_s = [self._hand_out(count) for _ in range(_REPEATS)]
         yield _told(f"{label}, the last of as many datums is handed out", after_s)
         yield from self._throughput(label, count)
+
+    def start(self, state: Path) -> Iterator[Case]:
+        """From the start of a falconerid of its own to its first "ready"."""
+        pairs = [
+            Pair(start_s(self._url, state) * 1e3, libraries_s() * 1e3) for _ in range(self._rounds)
+        ]
+        name = "until /readyz, against loading its libraries"
+        yield _compared("start", name, "ms", pairs, goal="at most 1,000 ms")
 
     def _costs(self, label: str, count: int) -> Iterator[Case]:
         before = self._api.memory_bytes()

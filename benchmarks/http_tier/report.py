@@ -21,6 +21,7 @@ _HEADINGS = {
     "requests": "Datums ended and taken per second",
     "processor": "Processor time of falconerid",
     "waiting": "Waiting workers",
+    "start": "Start of a falconerid",
 }
 
 

@@ -87,7 +87,7 @@ def falconerid(database_url: str, state: Path) -> Generator[Running]:
             while not is_healthy(port):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise NotStarted("falconerid")
-                time.sleep(0.05)
+                time.sleep(0.01)
             yield Running(process.pid, port, wait_port, password)
         finally:
             process.send_signal(signal.SIGTERM)

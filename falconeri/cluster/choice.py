@@ -1,5 +1,6 @@
 """Which cluster this installation has: the one place that knows the kinds. Called by the daemon."""
 
+# Each kind is imported by whom needs it: `serve` needs none, and Kubernetes' client takes seconds.
 # ruff: noqa: PLC0415
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from falconeri.cluster.base import Cluster
-from falconeri.cluster.local import LocalCluster
 from falconeri.cluster.local_secrets import read_secret
 from falconeri.config import ServerConfig
 
@@ -25,6 +25,8 @@ def open_cluster(config: ServerConfig, on_death: Callable[[], None]) -> Cluster:
     """
     if config.cluster == "kubernetes":
         return _open_kubernetes(config, on_death)
+    from falconeri.cluster.local import LocalCluster
+
     return LocalCluster(
         config.state,
         slots=config.local_slots,
@@ -46,9 +48,6 @@ def _worker_environment(config: ServerConfig) -> dict[str, str]:
         "FALCONERI_WAIT_URL": config.wait_url,
         "FALCONERI_LOG": config.log_level,
     }
-
-
-# The official client takes seconds to import: only who needs it waits for it.
 
 
 def _open_kubernetes(config: ServerConfig, on_death: Callable[[], None]) -> Cluster:
