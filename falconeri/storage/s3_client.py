@@ -10,10 +10,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
+import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from falconeri import __version__
 from falconeri.errors import StorageError
 from falconeri.storage.base import Credentials
 from falconeri.storage.pool import CONNECTIONS
@@ -41,7 +43,9 @@ def client_for(credentials: Credentials) -> S3Client:
     """
     try:
         # A session of its own: the making of clients from a shared one is not safe with threads.
-        session = boto3.session.Session(profile_name=credentials.get("AWS_PROFILE"))
+        session = boto3.session.Session(
+            botocore_session=_core_session(), profile_name=credentials.get("AWS_PROFILE")
+        )
         region = credentials.get("AWS_REGION", "AWS_DEFAULT_REGION") or session.region_name
         return session.client(  # pyright: ignore[reportUnknownMemberType]  (stubs of S3 only)
             "s3",
@@ -56,6 +60,17 @@ def client_for(credentials: Credentials) -> S3Client:
         raise StorageError("the settings for S3 can't be used", detail=str(ex)) from ex
 
 
+def _core_session() -> botocore.session.Session:
+    """A session that leaves times as the store writes them.
+
+    Nobody here reads them, and to understand that of each key is most of the work of a listing.
+    """
+    session = botocore.session.Session()
+    parsers = session.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=str)
+    return session
+
+
 def _config(credentials: Credentials) -> Config:
     attempts = credentials.get("AWS_MAX_ATTEMPTS") or str(_ATTEMPTS)
     options: dict[str, Any] = {}
@@ -65,6 +80,7 @@ def _config(credentials: Credentials) -> Config:
         if wanted := credentials.get(f"AWS_{option.upper()}"):
             options[option] = wanted.lower()
     return Config(
+        user_agent=f"falconeri/{__version__}",  # botocore's own is long, and made for each request
         s3={"addressing_style": _addressing_style(credentials)},
         max_pool_connections=CONNECTIONS,
         connect_timeout=_CONNECT_TIMEOUT_S,

@@ -54,6 +54,15 @@ def uploads(client: S3Client, place: Place) -> list[str]:
     return sorted(upload.get("Key", "") for upload in answer.get("Uploads", []))
 
 
+def test_a_small_file_is_sent_without_waiting_for_the_stores_leave(local: Path) -> None:
+    with serving(lambda _: Reply(200, headers={"ETag": f'"{MD5}"'})) as server:
+        storage_of(server).upload(local / "local", "s3://bucket/x")
+
+    headers = {name.lower(): value for name, value in server.seen[0].headers.items()}
+    assert "expect" not in headers
+    assert headers["user-agent"].startswith("falconeri/")
+
+
 # --- What is damaged on its way ---------------------------------------------------------
 
 
