@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import CompletedPartTypeDef
 
 _MD5 = re.compile("[0-9a-f]{32}")
-_SMALL_BYTES = 256 * 1024
 _KMS = "aws:kms"
 
 log = get_logger(__name__)
@@ -61,11 +60,8 @@ def put(target: Target, path: Path, size_bytes: int) -> str:
 
     def move() -> str:
         content = PartReader(descriptor, Part(1, 0, size_bytes))
-        # Before botocore sends what it reads from a file, it waits for the store's "continue": for
-        # a small one as long as for all the rest.
-        body = content.read() if size_bytes <= _SMALL_BYTES else content
         with s3_errors(target.uri, target.credentials):
-            answer = target.client.put_object(Bucket=bucket, Key=key, Body=body)  # pyright: ignore[reportArgumentType]
+            answer = target.client.put_object(Bucket=bucket, Key=key, Body=content)  # pyright: ignore[reportArgumentType]
         _require_arrived(target, answer, content, seen)
         return answer["ETag"]
 
