@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -84,8 +85,10 @@ def migrate(url: str, *, server_url: str | None = None) -> bool:
         guard.execute("create schema if not exists procrastinate")
         for schema in VIEW_SCHEMAS:
             _make_view_schema(guard, schema)
-        applied = _apply_numbered(url, "procrastinate", _procrastinate_migrations())
-        applied += _apply_numbered(url, "falconeri", sql_root() / "migrations")
+        applied = 0
+        for schema, source in _numbered():
+            if _recorded_ids(guard, schema) != {file.stem for file in source.glob("*.sql")}:
+                applied += _apply_numbered(url, schema, source)
         reapplied = _apply_code(guard, again=applied > 0)
         if server_url is not None:
             roles.ensure_login(guard, server_url)
@@ -137,11 +140,26 @@ def _make_view_schema(conn: psycopg.Connection, schema: str) -> None:
         raise SchemaTaken(detail=f"schema {schema}", hint="rename it, or use a database of its own")
 
 
-def _procrastinate_migrations() -> Path:
-    """Procrastinate ships its schema as numbered SQL files, which yoyo reads as they are."""
-    import procrastinate  # noqa: PLC0415 - slow, and needed only here
+def _numbered() -> Iterator[tuple[str, Path]]:
+    """Each schema with the directory of its migrations, which are SQL files.
 
-    return Path(procrastinate.__file__).parent / "sql" / "migrations"
+    Procrastinate's are found without importing it: that is slow, and there may be nothing to do.
+    """
+    found = find_spec("procrastinate")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("procrastinate", name="procrastinate")
+    yield "procrastinate", Path(found.origin).parent / "sql" / "migrations"
+    yield "falconeri", sql_root() / "migrations"
+
+
+def _recorded_ids(conn: psycopg.Connection, schema: str) -> set[str]:
+    """What yoyo has written of the migrations in a schema; yoyo itself is slow to import."""
+    table = sql.SQL("{}._yoyo_migration").format(sql.Identifier(schema))
+    try:
+        rows = conn.execute(sql.SQL("select migration_id from {}").format(table)).fetchall()
+    except pg.UndefinedTable:
+        return set()
+    return {row[0] for row in rows}
 
 
 def _apply_numbered(url: str, schema: str, source: Path) -> int:
