@@ -33,11 +33,11 @@ from falconeri.kube.api import KubeApi
 from falconeri.storage import Credentials
 from falconeri.storage.s3_client import client_for
 from tests.cli.command import falconeri_command
-from tests.databases import as_server
+from tests.databases import as_server, fresh_database
 from tests.kube.cluster import FakeKubernetes
 from tests.kube.volumes import Image
 from tests.kube.waiting import Apis, eventually
-from tests.server.falconerid import PASSWORD, Falconerid, events, fresh_database, running
+from tests.server.falconerid import PASSWORD, Falconerid, events, running
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

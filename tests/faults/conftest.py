@@ -20,8 +20,9 @@ from falconeri.db.pool import Database
 from falconeri.storage import Credentials
 from falconeri.storage.s3_client import client_for
 from tests import processes
+from tests.databases import fresh_database
 from tests.faults.gate import Gate, gate
-from tests.server.falconerid import PASSWORD, Falconerid, fresh_database, running
+from tests.server.falconerid import PASSWORD, Falconerid, running
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client

@@ -17,10 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from falconeri.local._ports import free_ports
-from tests.databases import as_server, fresh_database
+from tests.databases import as_server
 from tests.processes import wait_until
-
-__all__ = ["PASSWORD", "Answer", "Falconerid", "basic", "events", "fresh_database", "running"]
 
 PASSWORD = "the-admin's:password"
 
