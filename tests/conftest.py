@@ -2,17 +2,28 @@
 
 `database_url` is what most tests want; `conn` is a connection to it, `connect` opens more of them.
 `catalog` is for tests that look and don't touch, `empty_database_url` for those of the migrations.
+`used_state` is for those with a local stack of their own: it starts without making a database.
 """
 
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from falconeri.db.migrate import migrate
+from falconeri.local import Server
+from falconeri.local.state import LocalState
 from tests import databases
 
 pytest_plugins = ["tests.plugins.embedded"]
+
+CopyState = Callable[[Path], None]
+"""Makes a state directory, as a local stack leaves it."""
 
 Connect = Callable[[], psycopg.Connection]
 """Opens another connection, in autocommit mode, to the test's database."""
@@ -60,3 +71,21 @@ def connect(database_url: str) -> Iterator[Connect]:
 @pytest.fixture
 def conn(connect: Connect) -> psycopg.Connection:
     return connect()
+
+
+@pytest.fixture(scope="session")
+def used_state() -> Iterator[CopyState]:
+    """Makes copies of a state directory whose database is there and migrated."""
+    folder = Path(tempfile.mkdtemp(prefix="falconeri-state-"))
+    folder.chmod(0o755)  # as root the server runs as somebody else
+    state = LocalState(folder / "state")
+    state.prepare()
+    with Server.start(state.postgres, durable=False) as server:
+        migrate(server.url)
+
+    def copy_to(path: Path) -> None:
+        # With the owners, which shutil would not keep.
+        subprocess.run(["/bin/cp", "-a", state.path, path], check=True)
+
+    yield copy_to
+    shutil.rmtree(folder)

@@ -17,6 +17,7 @@ from falconeri.local.state import LocalState
 from falconeri.wire.codec import encode
 from falconeri.wire.records import Job, Progress
 from falconeri.wire.spec import PipelineSpec, parse_spec
+from tests.conftest import CopyState
 
 
 @dataclass
@@ -57,10 +58,12 @@ class Stack:
 
 
 @pytest.fixture(scope="session")
-def local_stack() -> Generator[LocalStack]:
+def local_stack(used_state: CopyState) -> Generator[LocalStack]:
     """One stack for all tests: what they kill comes back."""
-    with _public_directory() as directory, LocalStack(LocalState(directory), workers=2) as stack:
-        yield stack
+    with _public_directory() as directory:
+        used_state(state := directory / "state")
+        with LocalStack(LocalState(state), workers=2) as stack:
+            yield stack
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from falconeri.local._ports import free_ports
 from falconeri_cli.connection import find
 from tests.cli.command import ARGV, environment, falconeri_command
+from tests.conftest import CopyState
 from tests.processes import wait_until_nothing_is_left
 
 
@@ -34,7 +35,7 @@ class Stack:
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
+def empty_folder() -> Iterator[Path]:
     """A directory that everybody may enter, as pytest's own may not; no process may outlive it."""
     made = _make_folder()
     yield made
@@ -42,10 +43,18 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """A stack for all tests of a module."""
+@pytest.fixture
+def folder(empty_folder: Path, used_state: CopyState) -> Path:
+    """The same, with the `state` of a stack that has been up, so that the next starts sooner."""
+    used_state(empty_folder / "state")
+    return empty_folder
+
+
+@pytest.fixture(scope="session")
+def stack(used_state: CopyState) -> Iterator[Stack]:
+    """A stack for all tests that leave it up."""
     made = _make_folder()
+    used_state(made / "state")
     with stack_up(made / "state") as running:
         yield running
     wait_until_nothing_is_left(made)

@@ -14,7 +14,7 @@ import pytest
 
 from falconeri.local.state import LocalState
 from tests.cli.command import ARGV, environment, falconeri_command
-from tests.cli.conftest import stack_up
+from tests.cli.conftest import Stack, stack_up
 from tests.cli.specs import COPY, WAIT, shell, spec_with, write_inputs, write_spec
 from tests.processes import find, processes_of, wait_until, wait_until_nothing_is_left
 
@@ -44,7 +44,8 @@ def local_run(folder: Path, program: str) -> tuple[str, ...]:
     return "local", "run", write_spec(folder, shell(program, folder)), "--workers", "2"
 
 
-def test_a_run_from_nothing_leaves_outputs_and_no_processes(folder: Path) -> None:
+def test_a_run_from_nothing_leaves_outputs_and_no_processes(empty_folder: Path) -> None:
+    folder = empty_folder
     answer = falconeri_command(*local_run(folder, COPY), FALCONERI_STATE=f"{folder}/state")
     assert (answer.returncode, answer.stderr) == (0, "")
     summary = answer.stdout.splitlines()
@@ -64,7 +65,8 @@ def test_a_failed_run_names_the_failed_datums(folder: Path) -> None:
     assert answer.stdout.count("exit status 7\n    | thinking\n    | of nothing\n") == 2
 
 
-def test_a_wrong_spec_starts_nothing(folder: Path) -> None:
+def test_a_wrong_spec_starts_nothing(empty_folder: Path) -> None:
+    folder = empty_folder
     path = write_spec(folder, spec_with(egress={}))
     answer = falconeri_command("local", "run", path, FALCONERI_STATE=f"{folder}/state")
     assert answer.returncode == 2
@@ -72,7 +74,8 @@ def test_a_wrong_spec_starts_nothing(folder: Path) -> None:
     assert not (folder / "state").exists()
 
 
-def test_an_image_directory_that_is_not_there_starts_nothing(folder: Path) -> None:
+def test_an_image_directory_that_is_not_there_starts_nothing(empty_folder: Path) -> None:
+    folder = empty_folder
     spec = spec_with(transform={"image": "file:nosuch", "cmd": ["true"]})
     path = write_spec(folder, spec)
     answer = falconeri_command("local", "run", path, FALCONERI_STATE=f"{folder}/state")
@@ -135,25 +138,23 @@ def test_a_job_survives_the_death_of_a_part_of_the_stack(folder: Path, part: str
     assert "  datums   2 done, 0 failed" in out
 
 
-def test_a_run_uses_the_stack_that_is_up_and_leaves_it_up(folder: Path) -> None:
-    write_inputs(folder, "a.txt")
-    with stack_up(folder / "state") as stack:
-        answer = stack.command("local", "run", write_spec(folder, shell(COPY, folder)))
-        assert answer.returncode == 0
-        assert stack.command("local", "status").stdout.startswith("up at http://127.0.0.1:")
-        assert stack.process.poll() is None
+def test_a_run_uses_the_stack_that_is_up_and_leaves_it_up(stack: Stack, tmp_path: Path) -> None:
+    write_inputs(tmp_path, "a.txt")
+    answer = stack.command("local", "run", write_spec(tmp_path, shell(COPY, tmp_path)))
+    assert answer.returncode == 0
+    assert stack.command("local", "status").stdout.startswith("up at http://127.0.0.1:")
+    assert stack.process.poll() is None
 
 
-def test_nobody_outside_this_machine_can_reach_a_stack(folder: Path) -> None:
-    with stack_up(folder / "state") as stack:
-        up = LocalState(stack.state).running_stack()
-        assert up is not None
-        for url in (up.url, up.wait_url, up.database_url):
-            parts = urlsplit(url)
-            assert parts.port is not None
-            socket.create_connection(("127.0.0.1", parts.port)).close()
-            with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.2", parts.port)).close()
+def test_nobody_outside_this_machine_can_reach_a_stack(stack: Stack) -> None:
+    up = LocalState(stack.state).running_stack()
+    assert up is not None
+    for url in (up.url, up.wait_url, up.database_url):
+        parts = urlsplit(url)
+        assert parts.port is not None
+        socket.create_connection(("127.0.0.1", parts.port)).close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", parts.port)).close()
 
 
 def test_a_second_stack_is_refused_and_another_terminal_can_stop_the_first(folder: Path) -> None:

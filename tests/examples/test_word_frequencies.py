@@ -16,6 +16,7 @@ import pytest
 from falconeri.storage import Credentials
 from falconeri.storage.s3_client import client_for
 from tests.cli.command import ROOT, environment, falconeri_command
+from tests.conftest import CopyState
 from tests.processes import wait_until, wait_until_nothing_is_left
 from tests.s3_server import s3_server
 
@@ -75,7 +76,8 @@ def test_a_text_without_words_has_no_counts(tmp_path: Path) -> None:
     }
 
 
-def test_the_local_spec_runs_as_it_is(folder: Path) -> None:
+def test_the_local_spec_runs_as_it_is(folder: Path, used_state: CopyState) -> None:
+    used_state(folder / "state")
     example = folder / "example"
     shutil.copytree(EXAMPLE, example, ignore=shutil.ignore_patterns("out"))
     answer = falconeri_command(
@@ -88,8 +90,9 @@ def test_the_local_spec_runs_as_it_is(folder: Path) -> None:
 
 
 def test_the_s3_spec_runs_with_the_keys_of_its_secret(
-    folder: Path, s3_keys: dict[str, str]
+    folder: Path, s3_keys: dict[str, str], used_state: CopyState
 ) -> None:
+    used_state(folder / "state")
     secret = folder / "state" / "secrets" / "s3"
     secret.mkdir(parents=True)
     for name, value in s3_keys.items():
@@ -112,7 +115,10 @@ def test_the_s3_spec_runs_with_the_keys_of_its_secret(
     assert result["Body"].read() == b"2 be\n2 to\n1 not\n1 or\n"
 
 
-def test_a_bucket_that_does_not_exist_is_wrong_input(folder: Path, s3_keys: dict[str, str]) -> None:
+def test_a_bucket_that_does_not_exist_is_wrong_input(
+    folder: Path, s3_keys: dict[str, str], used_state: CopyState
+) -> None:
+    used_state(folder / "state")
     secret = folder / "state" / "secrets" / "s3"
     secret.mkdir(parents=True)
     for name, value in s3_keys.items():
