@@ -120,7 +120,8 @@ class Storage(Protocol):
     URIs are raw (`falconeri.storage.uri`). Listings are in the order of the keys' UTF-8 bytes, need
     memory for one page (`file`: one directory), keep empty files and leave out directory markers
     (objects whose key ends with `/`); a directory that only a marker stands for is an empty one.
-    A listing's errors are raised while it is read.
+    A listing's errors are raised while it is read. A transfer ends half-way when it is no longer
+    wanted: see `falconeri.storage.wanted`.
 
     Raises:
         ObjectNotFound: No such bucket, directory or object. Listing a directory that isn't there,

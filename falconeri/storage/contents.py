@@ -19,6 +19,7 @@ from falconeri.storage.atomic import local_errors, no_room, replacing
 from falconeri.storage.checksums import Digest, Expected
 from falconeri.storage.parts import Part, opened, split, write_at
 from falconeri.storage.pool import PART_THREADS, PARTS
+from falconeri.storage.wanted import go_on
 
 T = TypeVar("T")
 
@@ -134,6 +135,7 @@ def _copy(answer: Answer, path: Path, digest: Digest) -> int:
     size_bytes = 0
     with path.open("wb", buffering=0) as file:
         while data := answer.read(_CHUNK_BYTES):
+            go_on()
             file.write(data)
             digest.update(data)
             size_bytes += len(data)
@@ -167,6 +169,7 @@ def _fetch_part(source: Source, whole: Answer, part: Part, descriptor: int) -> i
     size_bytes = 0
     with source.open(part, whole.version) as answer:
         while size_bytes <= part.size_bytes and (data := answer.read(_CHUNK_BYTES)):
+            go_on()
             size_bytes += len(data)
             if size_bytes <= part.size_bytes:  # else it isn't this part
                 write_at(descriptor, data, part.offset + size_bytes - len(data))

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +35,7 @@ from falconeri.storage.uri import (
     path_problem,
     require_local,
 )
+from falconeri.storage.wanted import go_on
 
 _CHUNK_BYTES = 1 << 20
 
@@ -132,12 +132,19 @@ def _fetch(uri: str, path: Path) -> int:
     with local_errors(path), replacing(path) as temporary:
         require_room(path.parent, expected.st_size, uri)
         with _errors(uri):
-            shutil.copyfile(source, temporary)
+            _copy(source, temporary)
         size_bytes = temporary.stat().st_size
         if size_bytes != expected.st_size:
             problem = f"{uri}: {expected.st_size} bytes, of which {size_bytes} came"
             raise TransferFailed("the file changed while it was read", detail=problem)
     return size_bytes
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as file, target.open("wb") as copy:
+        while chunk := file.read(_CHUNK_BYTES):
+            go_on()
+            copy.write(chunk)
 
 
 def _copy_durably(source: Path, target: Path) -> str:
@@ -147,6 +154,7 @@ def _copy_durably(source: Path, target: Path) -> str:
         file = source.open("rb")
     with file, target.open("xb") as copy:
         while chunk := file.read(_CHUNK_BYTES):
+            go_on()
             digest.update(chunk)
             copy.write(chunk)
         copy.flush()

@@ -7,6 +7,7 @@ clean up. Downloads ask for the object as it is stored, compressed or not.
 
 from __future__ import annotations
 
+import os
 from base64 import b64decode
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
@@ -34,7 +35,7 @@ from falconeri.storage.checksums import CRC32C, Expected
 from falconeri.storage.contents import Answer, again, fetch
 from falconeri.storage.gcs_client import GcsClient, client_for
 from falconeri.storage.gcs_errors import gcs_errors, name_of
-from falconeri.storage.parts import Part
+from falconeri.storage.parts import Part, PartReader, opened
 from falconeri.storage.trees import download_tree
 from falconeri.storage.uri import Location, as_directory, parse, parse_file
 
@@ -167,12 +168,12 @@ class GcsStorage:
         return fetch(source, path, part_bytes=self._part_bytes)
 
     def _send(self, blob: Any, path: Path, uri: str, size_bytes: int) -> None:  # noqa: ANN401
-        with local_errors(path):
-            file = path.open("rb")
-        with file, gcs_errors(uri, self._credentials):
-            blob.upload_from_file(
-                file, size=size_bytes, checksum="crc32c", timeout=_TIMEOUT_S, retry=self._retry
-            )
+        with local_errors(path), opened(path, os.O_RDONLY) as descriptor:
+            file = PartReader(descriptor, Part(1, 0, size_bytes))
+            with gcs_errors(uri, self._credentials):
+                blob.upload_from_file(
+                    file, size=size_bytes, checksum="crc32c", timeout=_TIMEOUT_S, retry=self._retry
+                )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from falconeri.storage.wanted import go_on
+
 _MB = 1 << 20
 
 MOST_PARTS = 10_000
@@ -64,7 +66,12 @@ class PartReader:
         return self._position
 
     def read(self, size: int | None = None) -> bytes:
-        """Read at most `size` bytes, or the rest."""
+        """Read at most `size` bytes, or the rest.
+
+        Raises:
+            Unwanted: Nobody wants the file to be moved any more.
+        """
+        go_on()
         left = max(0, len(self) - self._position)
         wanted = left if size is None or size < 0 else min(size, left)
         data = os.pread(self._descriptor, wanted, self._part.offset + self._position)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextvars import copy_context
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -34,12 +35,13 @@ class Pool:
     def submit(self, task: Callable[[], T]) -> Future[T]:
         """Run a task as soon as a thread is free. A task must not wait for one of the same pool."""
         future: Future[T] = Future()
+        context = copy_context()  # has the caller's `while_wanted`
 
         def run() -> None:
             if not future.set_running_or_notify_cancel():
                 return
             try:
-                result = task()
+                result = context.run(task)
             except BaseException as ex:  # noqa: BLE001 (whoever waits for the future raises it)
                 future.set_exception(ex)
             else:

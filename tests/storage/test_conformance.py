@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable
+from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from falconeri.errors import DirectoryNotFound, InvalidInput, ObjectNotFound, Tr
 from falconeri.storage import Entry
 from falconeri.storage.checksums import CRC32C
 from falconeri.storage.uri import join, relative_path
+from falconeri.storage.wanted import Unwanted, while_wanted
 from tests.storage.places import PAGE_SIZE, PART_BYTES, Place
 
 ODD_NAMES = [
@@ -64,6 +66,11 @@ def some_file(directory: Path, content: bytes) -> Path:
     path = directory / f"local-{uuid4().hex}"
     path.write_bytes(content)
     return path
+
+
+def first(times: int) -> Callable[[], bool]:
+    asked = count()
+    return lambda: next(asked) < times
 
 
 # --- Listing ----------------------------------------------------------------------------
@@ -266,6 +273,22 @@ def test_a_big_file_survives_both_ways(place: Place, tmp_path: Path, size_bytes:
     assert stored.size_bytes == fetched == size_bytes
     assert (tmp_path / "got").read_bytes() == content
     assert left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize(("size_bytes", "pieces"), [(7, 0), (2 * PART_BYTES + 1, 1)])
+def test_what_is_no_longer_wanted_is_left_where_it_is(
+    place: Place, tmp_path: Path, size_bytes: int, pieces: int
+) -> None:
+    content = os.urandom(size_bytes)
+    place.put("x", content)
+
+    with pytest.raises(Unwanted), while_wanted(first(pieces)):
+        place.storage.download(place.base + "x", tmp_path / "got" / "x")
+    with pytest.raises(Unwanted), while_wanted(first(pieces)):
+        place.storage.upload(some_file(tmp_path, content), place.base + "y")
+
+    assert list((tmp_path / "got").iterdir()) == []
+    assert names(place.storage.list_files(place.base)) == [place.base + "x"]
 
 
 def test_what_is_no_regular_file_is_not_uploaded(place: Place, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Generator
 import pytest
 
 from falconeri.errors import ClaimLost, JobNotRunning, ObjectNotFound
+from falconeri.storage.wanted import go_on
 from falconeri_worker.stopping import Stop, Terminated, Termination
 from falconeri_worker.transfers import run_all
 
@@ -120,6 +121,16 @@ def test_a_lost_claim_ends_transfers(stop: Stop, termination: Termination) -> No
     with pytest.raises(ClaimLost):
         run_all([transfer] * 10, threads=1, lost=stop, leaving=termination)
     assert begun == [1]
+
+
+def test_a_lost_claim_ends_a_transfer_that_has_begun(stop: Stop, termination: Termination) -> None:
+    def transfer() -> None:
+        stop.request(ClaimLost())
+        go_on()
+        pytest.fail("it goes on")
+
+    with pytest.raises(ClaimLost):
+        run_all([transfer], threads=1, lost=stop, leaving=termination)
 
 
 def test_a_signal_leaves_a_transfer_behind(stop: Stop, termination: Termination) -> None:

@@ -1,7 +1,7 @@
 """Many transfers at once, by threads that can be left behind.
 
-Called by `datum`; knows nothing of storage. The threads are daemons: a worker that has been told to
-go doesn't wait for a file of 50 GB.
+Called by `datum`; of storage it knows how a transfer is ended half-way. The threads are daemons: a
+worker that has been told to go doesn't wait for a file of 50 GB.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from falconeri.storage.wanted import while_wanted
 from falconeri_worker.stopping import Bell, Stop, wait_for_any
 
 T = TypeVar("T")
@@ -21,7 +22,8 @@ def run_all(
     """Run all tasks and return their results in the same order.
 
     After the first error, or when the claim is lost, no further task begins; those that have begun
-    are waited for, since they may still write to the datum's directories.
+    are waited for, since they may still write to the datum's directories. When the claim is lost
+    they end themselves at their next piece, and leave nothing.
 
     Args:
         tasks: Functions without arguments.
@@ -79,13 +81,17 @@ class _Batch(Generic[T]):
         while (task := self._next()) is not None:
             number, function = task
             try:
-                self._results[number] = function()
+                with while_wanted(self._wanted):
+                    self._results[number] = function()
             except BaseException as ex:  # noqa: BLE001 (who waits for the batch raises it)
                 self._error = self._error or ex
         with self._lock:
             self._active -= 1
             if not self._active and not self._closed:
                 self.over.ring()
+
+    def _wanted(self) -> bool:
+        return not self._lost.requested
 
     def _next(self) -> tuple[int, Callable[[], T]] | None:
         with self._lock:
