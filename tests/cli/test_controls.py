@@ -172,18 +172,17 @@ def at_terminal(stack: Stack, arguments: tuple[str, ...], typed: bytes) -> tuple
     return process.returncode, stdout, seen
 
 
-@pytest.mark.parametrize("typed", [b"n\n", b"\n", b"\x04"], ids=["no", "nothing", "the end"])
 @pytest.mark.usefixtures("inputs")
-def test_nothing_is_deleted_unless_the_answer_is_yes(
-    stack: Stack, tmp_path: Path, typed: bytes
-) -> None:
+def test_nothing_is_deleted_unless_the_answer_is_yes(stack: Stack, tmp_path: Path) -> None:
     name = ended(stack, COPY, tmp_path)
 
-    code, stdout, seen = at_terminal(stack, ("job", "delete", name), typed)
+    for typed in (b"n\n", b"\n", b"\x04"):  # no, nothing, the end of the input
+        code, stdout, seen = at_terminal(stack, ("job", "delete", name), typed)
 
-    assert (code, stdout) == (1, "")
-    assert f"Delete {name} (done)" in seen
-    assert "falconeri: nothing was deleted" in seen
+        assert (code, stdout) == (1, ""), typed
+        assert f"Delete {name} (done)" in seen
+        assert "falconeri: nothing was deleted" in seen
+
     assert name in stack.jobs()
 
 

@@ -204,11 +204,28 @@ def test_a_wrong_spec_is_one_line_and_2_and_leaves_no_job(
     stack: Stack, tmp_path: Path, parts: dict[str, Any], said: str
 ) -> None:
     before = stack.jobs()
-    for command in (("job", "run"), ("local", "run")):
-        answer = stack.command(*command, "-", stdin=shell(COPY, tmp_path, **parts))
-        assert answer.returncode == 2
-        assert answer.stdout == ""
-        assert answer.stderr.startswith("falconeri: ")
-        assert said in answer.stderr
-        assert answer.stderr.count("\n") == 1
+    answer = stack.command("job", "run", "-", stdin=shell(COPY, tmp_path, **parts))
+    assert_one_line_and_2(answer, said)
     assert stack.jobs() == before
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"), [({"surplus": 1}, "surplus"), ({"input": {"atom": ATOM}}, "file:///nosuch/")]
+)
+@pytest.mark.usefixtures("inputs")
+def test_a_wrong_spec_is_said_in_the_same_way_by_a_local_run(
+    stack: Stack, tmp_path: Path, parts: dict[str, Any], said: str
+) -> None:
+    """One is refused here, the other by falconerid."""
+    before = stack.jobs()
+    answer = stack.command("local", "run", "-", stdin=shell(COPY, tmp_path, **parts))
+    assert_one_line_and_2(answer, said)
+    assert stack.jobs() == before
+
+
+def assert_one_line_and_2(answer: subprocess.CompletedProcess[str], said: str) -> None:
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+    assert answer.stderr.startswith("falconeri: ")
+    assert said in answer.stderr
+    assert answer.stderr.count("\n") == 1
