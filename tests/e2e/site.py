@@ -17,7 +17,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -32,12 +32,16 @@ from falconeri.deployment.render import SERVE, TASKS
 from falconeri.kube.api import KubeApi
 from falconeri.storage import Credentials
 from falconeri.storage.s3_client import client_for
+from falconeri.wire.codec import encode
+from falconeri.wire.records import Job
+from falconeri.wire.spec import parse_spec
 from tests.cli.command import falconeri_command
-from tests.databases import as_server, fresh_database
+from tests.databases import fresh_database
+from tests.e2e.plane import Plane
 from tests.kube.cluster import FakeKubernetes
 from tests.kube.volumes import Image
 from tests.kube.waiting import Apis, eventually
-from tests.server.falconerid import PASSWORD, Falconerid, events, running
+from tests.server.falconerid import PASSWORD, Falconerid
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -69,7 +73,11 @@ class Site:
     """The place, what runs beside it, and what a user does there."""
 
     place: Place
-    falconerid: Falconerid
+    plane: Plane
+    serve: Falconerid
+    """The first of its replicas, if a test has not killed it."""
+    tasks: subprocess.Popen[bytes]
+    """The process of tasks, or the one that took its place."""
     s3: S3Client
     client: JobsClient
     directory: Path
@@ -80,19 +88,29 @@ class Site:
             *arguments,
             stdin=stdin,
             cwd=self.directory,
-            FALCONERI_URL=f"http://127.0.0.1:{self.falconerid.port}/",
-            FALCONERI_WAIT_URL=f"http://127.0.0.1:{self.falconerid.wait_port}/",
+            FALCONERI_URL=self.plane.url,
+            FALCONERI_WAIT_URL=self.plane.wait_url,
             FALCONERI_PASSWORD=PASSWORD,
         )
 
     def run(self, script: str, inputs: dict[str, str], **parts: Any) -> str:  # noqa: ANN401 - any JSON
-        """Submit a job that runs a shell script over some files; its name."""
+        """Submit a job by the command line; its name."""
+        ran = self.command("job", "run", "-", stdin=json.dumps(self.spec(script, inputs, **parts)))
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout.strip()
+
+    def submit(self, script: str, inputs: dict[str, str], **parts: Any) -> Job:  # noqa: ANN401 - any JSON
+        """Submit a job by the API."""
+        return self.client.create_job(parse_spec(encode(self.spec(script, inputs, **parts))))
+
+    def spec(self, script: str, inputs: dict[str, str], **parts: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+        """Of a job that runs a shell script over some files."""
         bucket = f"b-{uuid.uuid4().hex}"
         self.s3.create_bucket(Bucket=bucket)
         for name, text in inputs.items():
             self.s3.put_object(Bucket=bucket, Key=f"in/{name}", Body=text.encode())
         keys = [{"name": "s3", "key": key, "env_var": key} for key in (*KEYS, "AWS_ENDPOINT_URL")]
-        spec: dict[str, Any] = {
+        return {
             "pipeline": {"name": "words"},
             "transform": {
                 "cmd": ["sh", "-ec", f'pfs="${{FALCONERI_PFS:-/pfs}}"; {script}'],
@@ -105,9 +123,6 @@ class Site:
             "egress": {"URI": f"s3://{bucket}/out/"},
             **parts,
         }
-        ran = self.command("job", "run", "-", stdin=json.dumps(spec))
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout.strip()
 
     def outputs(self, name: str) -> dict[str, str]:
         """The files that a job has written."""
@@ -230,13 +245,11 @@ def open_site(directory: Path) -> Generator[Site]:
         open_place(directory) as place,
         _store(place) as s3,
         fresh_database() as database_url,
-        _falconerid(database_url, place, directory) as falconerid,
+        _plane(database_url, place, directory) as plane,
     ):
-        url, wait_url = (
-            f"http://127.0.0.1:{port}/" for port in (falconerid.port, falconerid.wait_port)
-        )
-        user = JobsClient.connect(url, PASSWORD, wait_url=wait_url)
-        yield Site(place, falconerid, s3, user, directory)
+        serve, tasks = plane.start_serve(), plane.start_tasks()
+        user = JobsClient.connect(plane.url, PASSWORD, wait_url=plane.wait_url)
+        yield Site(place, plane, serve, tasks, s3, user, directory)
 
 
 @contextmanager
@@ -256,37 +269,19 @@ def _store(place: Place) -> Generator[S3Client]:
 
 
 @contextmanager
-def _falconerid(database_url: str, place: Place, directory: Path) -> Generator[Falconerid]:
+def _plane(database_url: str, place: Place, directory: Path) -> Generator[Plane]:
     settings = {
         "FALCONERI_CLUSTER": "kubernetes",
         "FALCONERI_NAMESPACE": place.namespace,
         "FALCONERI_IMAGE": place.image,
     }
-    if not place.fake:
-        settings["FALCONERI_LISTEN_HOST"] = "0.0.0.0"  # noqa: S104 - pods come from elsewhere
-    serve, tasks = (str(place.kubeconfigs[account]) for account in (SERVE, TASKS))
-    with running(database_url, directory, KUBECONFIG=serve, **settings) as falconerid:
-        log = directory / "tasks.log"
-        environment = os.environ | {
-            "FALCONERI_DATABASE_URL": as_server(database_url),
-            "FALCONERI_PASSWORD": PASSWORD,
-            "FALCONERI_URL": f"http://{place.host}:{falconerid.port}/",
-            "FALCONERI_WAIT_URL": f"http://{place.host}:{falconerid.wait_port}/",
-            "KUBECONFIG": tasks,
-            **settings,
-        }
-        with (
-            log.open("wb") as output,
-            subprocess.Popen(
-                [sys.executable, "-m", "falconeri.daemon", "tasks"], env=environment, stderr=output
-            ) as process,
-        ):
-            try:
-                eventually(
-                    lambda: process.poll() is not None or events(log, "tasks_ready"),
-                    what="tasks_ready",
-                )
-                assert process.poll() is None, log.read_text()
-                yield falconerid
-            finally:
-                process.terminate()
+    with ExitStack() as stack:
+        yield Plane(
+            stack,
+            database_url,
+            directory,
+            host=place.host,
+            listen="127.0.0.1" if place.fake else "0.0.0.0",  # noqa: S104 - pods come from elsewhere
+            settings=settings,
+            kubeconfigs=(place.kubeconfigs[SERVE], place.kubeconfigs[TASKS]),
+        )

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from falconeri.states import JobStatus
+import pytest
+
+from falconeri.errors import InvalidSpec
+from falconeri.states import FailureClass
+from falconeri.wire.records import Job
+from tests.e2e.audit import check_done, failures_of
 from tests.e2e.site import Site
 from tests.kube.cluster import FakeKubernetes
 from tests.kube.waiting import eventually
@@ -12,6 +17,12 @@ COUNT = (
     'for text in "$pfs"/in/*; do tr -s " " "\\n" < "$text" | sort | uniq -c | sort -rn'
     ' | sed "s/^ *//" > "$pfs/out/$(basename "$text")"; done'
 )
+
+HANG_ONCE = (
+    'if grep -q rose "$pfs"/in/* && [ "$FALCONERI_ATTEMPT" = 1 ]; then exec sleep 600; fi; '
+    'cp "$pfs"/in/* "$pfs/out/"'
+)
+"""A program that hangs the first time that it sees one of the texts."""
 
 
 def test_word_frequencies(site: Site) -> None:
@@ -42,38 +53,44 @@ def test_a_job_is_scaled_and_canceled(site: Site) -> None:
 
 def test_what_a_deleted_pod_did_is_done_by_another(site: Site) -> None:
     place = site.place
-    name = site.run("exec sleep 600", {"a": "x"}, parallelism_spec={"constant": 1})
-    [pod] = site.wait_for_pods(name, 1)
-    eventually(lambda: _holder(site, name) == pod, what="a datum that runs")
+    job = site.submit(HANG_ONCE, TEXTS, parallelism_spec={"constant": 1}, pipelining=False)
+    pod = _hanging(site, job)
 
     place.apis.core.delete_namespaced_pod(pod, place.namespace, grace_period_seconds=0)
 
-    other = eventually(lambda: _other_holder(site, name, pod), what="another worker")
-    assert other.startswith(name)
-    assert site.client.find_job(name).status is JobStatus.RUNNING
-    site.command("job", "cancel", name)
-    site.wait_until_nothing_is_left(name)
+    eventually(lambda: failures_of(site, job), what="a try that failed")
+    check_done(site, job, TEXTS, {FailureClass.EVICTED: 1})
 
 
 def test_a_deleted_kubernetes_job_is_made_again(site: Site) -> None:
     place = site.place
-    name = site.run("exec sleep 600", {"a": "x"}, parallelism_spec={"constant": 1})
-    [pod] = site.wait_for_pods(name, 1)
+    job = site.submit(HANG_ONCE, TEXTS, parallelism_spec={"constant": 1}, pipelining=False)
+    name = job.job_name
+    _hanging(site, job)
 
     place.apis.batch.delete_namespaced_job(name, place.namespace, propagation_policy="Background")
 
-    eventually(lambda: site.pods(name) not in ([], [pod]), what="a new pod")
-    site.command("job", "cancel", name)
-    site.wait_until_nothing_is_left(name)
+    check_done(site, job, TEXTS, {FailureClass.EVICTED: 1})
 
 
 def test_a_job_that_the_cluster_refuses_ends_with_the_reason(site: Site) -> None:
-    name = site.run("exit 0", {"a": "x"}, pod_patch={"restartPolicy": "Always"})
+    greedy = {"name": "worker", "resources": {"requests": {"memory": "1Ti"}}}
+    name = site.run("exit 0", {"a": "x"}, pod_patch={"containers": [greedy]})
 
     waited = site.command("job", "wait", name)
 
     assert (waited.returncode, waited.stdout) == (1, "error\n")
-    assert "restartPolicy" in site.command("job", "describe", name).stdout
+    assert "memory limit" in site.command("job", "describe", name).stdout
+
+
+def test_a_patch_that_goes_nowhere_is_refused_by_its_path_and_makes_no_job(site: Site) -> None:
+    before = site.client.list_jobs()
+    patch = [{"op": "remove", "path": "/containers/7"}]
+
+    with pytest.raises(InvalidSpec, match=r"pod_patch\[0\]: `remove` '/containers/7'"):
+        site.submit("exit 0", {"a": "x"}, pod_patch=patch)
+
+    assert site.client.list_jobs() == before
 
 
 def test_a_pod_that_ran_out_of_memory_costs_its_datum_a_try(
@@ -89,38 +106,13 @@ def test_a_pod_that_ran_out_of_memory_costs_its_datum_a_try(
     assert "OOMKilled" in site.command("job", "datums", name).stdout
 
 
-def test_an_evicted_pod_costs_its_datum_nothing(site: Site, fake: FakeKubernetes) -> None:
-    name = site.run("exec sleep 600", {"a": "x"}, parallelism_spec={"constant": 1})
-    [pod] = site.wait_for_pods(name, 1)
-    eventually(lambda: _holder(site, name) == pod, what="a datum that runs")
-
-    fake.evict_pod(pod)
-
-    eventually(lambda: _other_holder(site, name, pod), what="another worker")
-    site.command("job", "cancel", name)
-    site.wait_until_nothing_is_left(name)
-
-
-def test_an_api_server_that_is_down_delays_a_job_and_no_more(
-    site: Site, fake: FakeKubernetes
-) -> None:
-    # Its inputs are listed with a secret, so that it must have been submitted before.
-    name = site.run("exit 0", {"a": "x"}, parallelism_spec={"constant": 0})
-    with fake.outage():
-        site.command("job", "scale", name, "2")
-        assert site.client.find_job(name).status is JobStatus.RUNNING
-    assert site.command("job", "wait", name).stdout == "done\n"
-    jobs = [job["metadata"]["name"] for job in fake.store.list("Job")]
-    assert jobs.count(name) <= 1
-    site.wait_until_nothing_is_left(name)
+def _hanging(site: Site, job: Job) -> str:
+    """The pod that has begun the datum at which the program hangs: all others are done."""
+    eventually(lambda: site.client.job_progress(job.id).done == len(TEXTS) - 1, what="the others")
+    return eventually(lambda: _holder(site, job.job_name), what="a datum that runs")
 
 
 def _holder(site: Site, name: str) -> str:
     """The pod that holds a datum of a job, or an empty text."""
     running = site.client.describe_job(site.client.find_job(name).id).running_datums
     return running[0].pod_name or "" if running else ""
-
-
-def _other_holder(site: Site, name: str, pod: str) -> str:
-    holder = _holder(site, name)
-    return "" if holder == pod else holder

@@ -17,7 +17,7 @@ _CHUNK_BYTES = 2**16
 
 
 class Balancer:
-    """One port; its methods are for its own event loop but for `port` and `cut`."""
+    """One port; its methods are for its own event loop but for `port`, `cut` and `add`."""
 
     def __init__(self, backends: Sequence[int]) -> None:
         self.port = 0
@@ -28,8 +28,13 @@ class Balancer:
         self._turn = list(backends)
         self._open: set[asyncio.Task[None]] = set()
 
-    async def serve(self, started: threading.Event, stop: asyncio.Event) -> None:
-        server = await asyncio.start_server(self._accept, _HOST, 0)
+    def add(self, port: int) -> None:
+        """One more backend, for connections that come from now on."""
+        self.served[port] = 0
+        self._turn.append(port)
+
+    async def serve(self, host: str, started: threading.Event, stop: asyncio.Event) -> None:
+        server = await asyncio.start_server(self._accept, host, 0)
         async with server:
             self.port = server.sockets[0].getsockname()[1]
             started.set()
@@ -96,7 +101,7 @@ class Balancer:
 
 
 @contextmanager
-def balancing(backends: Sequence[int]) -> Generator[Balancer]:
+def balancing(backends: Sequence[int], host: str = _HOST) -> Generator[Balancer]:
     """A balancer in a thread of its own."""
     balancer = Balancer(backends)
     started = threading.Event()
@@ -105,7 +110,7 @@ def balancing(backends: Sequence[int]) -> Generator[Balancer]:
 
     def run() -> None:
         with contextlib.closing(loop):
-            loop.run_until_complete(balancer.serve(started, stop))
+            loop.run_until_complete(balancer.serve(host, started, stop))
 
     thread = threading.Thread(target=run, name="balancer")
     thread.start()
