@@ -47,6 +47,8 @@ class ServerConfig:
     """FALCONERI_PORT: of the REST API."""
     wait_port: int
     """FALCONERI_WAIT_PORT: where clients wait."""
+    health_port: int | None
+    """FALCONERI_HEALTH_PORT: where `tasks` says at `/healthz` whether it works; None: nowhere."""
     url: str
     """FALCONERI_URL: the REST API as workers reach it."""
     wait_url: str
@@ -94,6 +96,7 @@ class ServerConfig:
             host=environ.get("FALCONERI_LISTEN_HOST", "0.0.0.0"),  # noqa: S104 - a server's default
             port=port,
             wait_port=wait_port,
+            health_port=_optional_port(environ, "FALCONERI_HEALTH_PORT"),
             url=environ.get("FALCONERI_URL", f"http://falconerid:{port}/"),
             wait_url=environ.get("FALCONERI_WAIT_URL", f"http://falconerid:{wait_port}/"),
             cluster=_cluster(environ),
@@ -148,6 +151,10 @@ def _number(environ: Mapping[str, str], name: str, default: int, *, most: int = 
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= most:
         raise InvalidArgument(f"{name} is not a number from 1 to {most}", detail=repr(text))
     return int(text)
+
+
+def _optional_port(environ: Mapping[str, str], name: str) -> int | None:
+    return _number(environ, name, 1) if environ.get(name) else None
 
 
 def _request_limit_s(environ: Mapping[str, str]) -> int:

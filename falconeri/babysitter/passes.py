@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from falconeri.babysitter.pulse import Pulse
 from falconeri.cluster.base import Cluster, DeadWorker, WorkersSpec
 from falconeri.db import controls as db_controls
 from falconeri.db import datums as db_datums
@@ -53,6 +54,7 @@ class Babysitter:
     """How long ended jobs are kept; None: for ever."""
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when a pass that may take long is to leave the rest to the next."""
+    pulse: Pulse = field(default_factory=Pulse)
     began: float = field(default_factory=time.monotonic)
 
     def start_workers(self, job_id: UUID) -> None:

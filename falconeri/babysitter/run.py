@@ -11,16 +11,20 @@ import asyncio
 import math
 import signal
 import threading
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
 from procrastinate.exceptions import ConnectorException
 
 from falconeri.babysitter.passes import Babysitter
+from falconeri.babysitter.pulse import EVERY_S, Pulse, serving
 from falconeri.babysitter.tasks import QUEUE, make_tasks, revive
 from falconeri.client.retry import RetryPolicy
 from falconeri.cluster.choice import open_cluster
 from falconeri.db.pool import Database
+from falconeri.errors import Conflict
 from falconeri.log import get_logger
 
 if TYPE_CHECKING:
@@ -45,7 +49,7 @@ def run(config: ServerConfig) -> None:
     """Work until SIGTERM or SIGINT.
 
     Raises:
-        Conflict: Another process runs the workers of this state directory.
+        Conflict: Another process runs the workers of this state directory, or has the port.
     """
     undertaker = _Undertaker()
     db = Database(config.database_url, size=CONCURRENCY + 1, name="falconerid tasks")
@@ -53,12 +57,29 @@ def run(config: ServerConfig) -> None:
     babysitter = Babysitter(db, cluster, config.password, config.job_retention_s)
     undertaker.start(babysitter)
     try:
-        asyncio.run(_work(config.database_url, babysitter))
+        with _answering(config, babysitter):
+            asyncio.run(_work(config.database_url, babysitter))
     finally:
         cluster.close()
         undertaker.stop()
         db.close()
     log.info("tasks_stopped")
+
+
+@contextmanager
+def _answering(config: ServerConfig, babysitter: Babysitter) -> Generator[None]:
+    """Tell probes how we are, if anybody wants to know.
+
+    Raises:
+        Conflict: Another process has the port.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(serving(babysitter.pulse, config.host, config.health_port))
+        except OSError as ex:
+            detail = f"{config.health_port}: {ex.strerror}"
+            raise Conflict("FALCONERI_HEALTH_PORT can't be had", detail=detail) from ex
+        yield
 
 
 async def _work(database_url: str, babysitter: Babysitter) -> None:
@@ -71,12 +92,28 @@ async def _work(database_url: str, babysitter: Babysitter) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     stopped = asyncio.create_task(stop.wait())
+    beating = asyncio.create_task(_beat(babysitter.pulse))
+    try:
+        await _work_until(stopped, database_url, babysitter)
+    finally:
+        beating.cancel()
+
+
+async def _beat(pulse: Pulse) -> None:
+    while True:
+        pulse.beat()
+        await asyncio.sleep(EVERY_S)
+
+
+async def _work_until(
+    stopped: asyncio.Task[bool], database_url: str, babysitter: Babysitter
+) -> None:
     failures = 0
-    while not stop.is_set():
+    while not stopped.done():
         began = asyncio.get_running_loop().time()
         session = asyncio.create_task(_session(database_url, babysitter))
         await asyncio.wait({session, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if stop.is_set():
+        if stopped.done():
             await _finish(session, database_url, babysitter)
             return
         steady = asyncio.get_running_loop().time() - began > STEADY_S

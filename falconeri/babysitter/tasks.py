@@ -52,7 +52,8 @@ def make_tasks(database_url: str, babysitter: Babysitter) -> procrastinate.App:
     @app.task(name="look_around", queue=QUEUE, queueing_lock="look_around", lock="look_around")
     def look_around(timestamp: int) -> None:
         del timestamp
-        babysitter.look_around()
+        with babysitter.pulse.passing():
+            babysitter.look_around()
 
     @app.periodic(cron="* * * * * */15")
     @app.task(name="delete_leftovers", queue=QUEUE, queueing_lock="delete_leftovers")

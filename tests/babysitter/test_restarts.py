@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from falconeri.db import jobs
 from falconeri.db.migrate import migrate
 from falconeri.local import Server
+from falconeri.local._ports import free_ports
 from tests import processes
 from tests.babysitter.test_passes import make_job
 from tests.processes import wait_until
@@ -33,6 +35,13 @@ class Tasks:
     log: Path
     directory: Path
     server: Server
+    health_port: int
+
+    def health(self) -> int:
+        """What a probe is answered with."""
+        url = f"http://127.0.0.1:{self.health_port}/healthz"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return answer.status
 
     def stop_postgres(self) -> None:
         self.server.stop()
@@ -80,11 +89,14 @@ def tasks() -> Iterator[Tasks]:
     server = _start(directory)
     migrate(server.url)
     log = directory / "log"
+    health_port, _ = free_ports()
     environment = os.environ | {
         "FALCONERI_DATABASE_URL": server.url,
         "FALCONERI_PASSWORD": "secret",
         "FALCONERI_STATE": str(directory / "state"),
         "FALCONERI_LOCAL_SLOTS": "2",
+        "FALCONERI_LISTEN_HOST": "127.0.0.1",
+        "FALCONERI_HEALTH_PORT": str(health_port),
         "FALCONERI_JOB_RETENTION": "1h",
         "FALCONERI_URL": "http://127.0.0.1:9/",  # nobody is there: workers wait for it
         "FALCONERI_WAIT_URL": "http://127.0.0.1:9/",
@@ -93,7 +105,7 @@ def tasks() -> Iterator[Tasks]:
         process = subprocess.Popen(
             [sys.executable, "-m", "falconeri.daemon", "tasks"], env=environment, stderr=output
         )
-    tasks = Tasks(process, log, directory, server)
+    tasks = Tasks(process, log, directory, server, health_port)
     try:
         tasks.wait_for_event("tasks_ready")
         yield tasks
@@ -112,6 +124,7 @@ def test_restart_of_postgres_ends_neither_tasks_nor_its_workers(tasks: Tasks) ->
 
     tasks.stop_postgres()
     tasks.wait_for_event("tasks_interrupted")
+    assert tasks.health() == 200, "a restart of ours brings no database back"
     tasks.start_postgres()
     after = tasks.make_job()
 

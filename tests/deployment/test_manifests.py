@@ -192,6 +192,26 @@ def test_services_and_policies_select_the_pods_that_there_are() -> None:
         assert any(selector.items() <= pod.items() for pod in labels), name_of(obj)
 
 
+@pytest.mark.parametrize("obj", POD_TEMPLATES.values(), ids=POD_TEMPLATES.keys())
+def test_every_container_that_stays_is_probed_at_a_port_that_it_has(obj: Object) -> None:
+    for container in pod_spec(obj)["containers"]:
+        ports = {port["name"] for port in container["ports"]}
+        probes = [
+            container[kind] for kind in ("startupProbe", "livenessProbe") if kind in container
+        ]
+        assert "livenessProbe" in container, container["name"]
+        for probe in probes:
+            assert "exec" in probe or probe["httpGet"]["port"] in ports
+
+
+def test_tasks_is_told_the_port_at_which_it_is_probed() -> None:
+    (container,) = pod_spec(find(render(PRODUCTION), "Deployment", "falconerid-tasks"))[
+        "containers"
+    ]
+    variables = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert variables["FALCONERI_HEALTH_PORT"] == str(container["ports"][0]["containerPort"])
+
+
 def test_only_falconerid_reaches_the_database() -> None:
     policy = find(render(PRODUCTION), "NetworkPolicy", "falconeri-postgres")["spec"]
 
