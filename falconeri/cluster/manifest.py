@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import copy
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
+from uuid import UUID
 
 import msgspec
 import yaml
 from msgspec import UNSET, Struct, UnsetType, field
 
 from falconeri.cluster.base import WorkersSpec
+from falconeri.cluster.patching import merge, patched
 from falconeri.duration import parse_duration_s
 from falconeri.errors import InvalidSpec
 from falconeri.kube.objects import Object
 from falconeri.resources import deploy_root
 from falconeri.wire.codec import convert
+from falconeri.wire.pod_patch import PodPatch, parse_patch
 from falconeri.wire.pod_spec import PodSpec, SchedulingSpec, VolumeSpec
 from falconeri.wire.spec import ResourceRequests, Secret, Transform
 
@@ -62,14 +66,15 @@ class _Spec(Struct, frozen=True):
     node_selector: dict[str, str] = field(default_factory=dict[str, str])
     scheduling_spec: SchedulingSpec = field(default_factory=SchedulingSpec)
     pod: PodSpec = field(default_factory=PodSpec)
-    pod_patch: dict[str, Any] | UnsetType = UNSET
+    pod_patch: PodPatch | UnsetType = UNSET
 
 
 def job_manifest(workers: WorkersSpec, settings: ManifestSettings) -> Object:
     """The Kubernetes Job of a job; suspended, for its token isn't there yet.
 
     Raises:
-        InvalidSpec: The spec isn't what `falconeri.wire.spec.stored_form` makes.
+        InvalidSpec: The spec isn't what `falconeri.wire.spec.stored_form` makes, or its patch
+            doesn't fit.
     """
     try:
         spec = convert(dict(workers.spec), _Spec)
@@ -78,7 +83,7 @@ def job_manifest(workers: WorkersSpec, settings: ManifestSettings) -> Object:
     job = copy.deepcopy(_template())
     labels = {JOB_ID: str(workers.job_id)}
     own = {"annotations": {_TOKEN_SECRET: _new_token_name(workers.job_name)}, "labels": labels}
-    job["metadata"] = _merge(job["metadata"], {"name": workers.job_name, **own})
+    job["metadata"] = merge(job["metadata"], {"name": workers.job_name, **own})
     job["spec"]["parallelism"] = max(1, workers.parallelism)
     if spec.job_timeout:
         job["spec"]["activeDeadlineSeconds"] = spec.job_timeout
@@ -86,7 +91,7 @@ def job_manifest(workers: WorkersSpec, settings: ManifestSettings) -> Object:
         keep_s = parse_duration_s(spec.pod.keep, name="pod.keep")
         job["spec"]["ttlSecondsAfterFinished"] = keep_s
     template = job["spec"]["template"]
-    template["metadata"] = _merge(
+    template["metadata"] = merge(
         template["metadata"],
         {"labels": {**spec.pod.labels, **template["metadata"]["labels"], **labels}},
     )
@@ -94,8 +99,18 @@ def job_manifest(workers: WorkersSpec, settings: ManifestSettings) -> Object:
         template["metadata"]["annotations"] = spec.pod.annotations
     _fill_pod(job, workers, spec, settings)
     if spec.pod_patch is not UNSET:
-        template["spec"] = _merge(template["spec"], spec.pod_patch)
+        template["spec"] = patched(template["spec"], parse_patch(spec.pod_patch))
     return job
+
+
+def check_patch(spec: Mapping[str, Any]) -> None:
+    """Refuse a stored spec whose patch doesn't fit the pod that the rest of it makes.
+
+    Raises:
+        InvalidSpec: The message names the change and its path.
+    """
+    workers = WorkersSpec(UUID(int=0), "checked", spec, 1, "")
+    job_manifest(workers, ManifestSettings("image", None, image_volume=False, environment={}))
 
 
 def token_secret(workers: WorkersSpec, job: Object) -> Object:
@@ -286,37 +301,3 @@ def _mount_secrets(pod: Object, worker: Object, wanted: list[Secret]) -> None:
             )
         mount = {"name": volumes[secret.name], "mountPath": secret.mount_path, "readOnly": True}
         worker["volumeMounts"].append(mount)
-
-
-_KEYED = {
-    "containers": "name",
-    "initContainers": "name",
-    "volumes": "name",
-    "env": "name",
-    "imagePullSecrets": "name",
-    "volumeMounts": "mountPath",
-}
-"""Lists whose elements have a name: they are merged one by one."""
-
-
-def _merge(target: Any, patch: Any, key: str | None = None) -> Any:  # noqa: ANN401 - any JSON
-    """What a patch makes of something, as `kubectl patch` does it: null removes."""
-    if key is not None and isinstance(patch, list) and isinstance(target, list):
-        return _merge_named(cast("list[Object]", target), cast("list[Object]", patch), key)
-    if not isinstance(patch, dict):
-        return cast("Object", patch)
-    merged = dict(cast("Object", target)) if isinstance(target, dict) else {}
-    for name, value in cast("Object", patch).items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = _merge(merged.get(name), value, _KEYED.get(name))
-    return merged
-
-
-def _merge_named(target: list[Object], patch: list[Object], key: str) -> list[Object]:
-    merged = {element.get(key): element for element in target}
-    for element in patch:
-        name = element.get(key)
-        merged[name] = _merge(merged.get(name), element)
-    return list(merged.values())

@@ -77,6 +77,7 @@ def listed(services: Services, spec: PipelineSpec) -> Generator[SpooledPlan]:
     def open_(uri: str) -> Storage:
         return open_storage(uri, job_credentials(spec.transform.secrets, uri, services.read_secret))
 
+    _require_fitting_patch(spec)
     _require_secrets(services, spec)
     open_(spec.egress.uri)
     require_local(parse(spec.egress.uri))
@@ -109,6 +110,14 @@ def _make_job(conn: Connection, spec: PipelineSpec, plan: SpooledPlan, max_datum
     db_jobs.start_job(conn, job_no=key.job_no, datum_count=count)
     log.info("job_created", job_id=key.job_id, datums=count)
     return key.job_id
+
+
+def _require_fitting_patch(spec: PipelineSpec) -> None:
+    """Refuse a patch that goes nowhere before there is a job that it would end."""
+    if spec.pod_patch is not UNSET:
+        from falconeri.cluster.manifest import check_patch  # noqa: PLC0415  (few specs have one)
+
+        check_patch(stored_form(spec))
 
 
 def _require_secrets(services: Services, spec: PipelineSpec) -> None:

@@ -16,6 +16,7 @@ from falconeri.errors import InvalidInput, InvalidSpec
 from falconeri.globs import MAX_LENGTH, compile_glob
 from falconeri.sizes import SIZE, parse_size_bytes
 from falconeri.wire import codec
+from falconeri.wire.pod_patch import PodPatch, parse_patch
 from falconeri.wire.pod_spec import Gpu, PodSpec, Quantity, SchedulingSpec
 
 _NonEmpty = Annotated[str, Meta(min_length=1)]
@@ -215,8 +216,8 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
     datum_timeout: str | UnsetType = UNSET
     scheduling_spec: SchedulingSpec | UnsetType = UNSET
     pod: PodSpec | UnsetType = UNSET
-    pod_patch: dict[str, Any] | UnsetType = UNSET
-    """Changes of the pod template's `spec` that no other field makes, as `kubectl patch` does."""
+    pod_patch: PodPatch | UnsetType = UNSET
+    """Changes of the pod's `spec` that no other field makes; see `falconeri.wire.pod_patch`."""
 
     def __post_init__(self) -> None:
         """Say at once that a duration can't be read, or that nobody could follow the input."""
@@ -228,6 +229,8 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
             parse_duration_s(self.retry_delay, name="retry_delay")
         if self.datum_timeout is not UNSET and not self.datum_timeout_s:
             raise ValueError("`datum_timeout` is a second at least; leave it out for no limit")
+        if self.pod_patch is not UNSET:
+            parse_patch(self.pod_patch)
 
     @property
     def max_tries(self) -> int:
@@ -280,6 +283,8 @@ def stored_form(spec: PipelineSpec) -> dict[str, Any]:
         del stored["pipelining"]
     if "datum_timeout" in stored:
         stored["datum_timeout"] = spec.datum_timeout_s
+    if spec.pod_patch is not UNSET:
+        stored["pod_patch"] = msgspec.to_builtins(parse_patch(spec.pod_patch))
     _name_atoms(stored["input"])
     for secret in stored["transform"]["secrets"]:
         if "env_var" in secret:

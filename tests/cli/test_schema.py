@@ -35,6 +35,9 @@ def with_atom(**changes: object) -> dict[str, Any]:
         spec_with(input={"cross": [ATOM, {"union": [ATOM, ATOM]}]}),
         with_atom(glob="/**/*.{csv,json}", datums={"files": 100}),
         with_atom(glob="/**", datums={"bytes": "1.5 GiB"}, allow_empty=True),
+        spec_with(pod_patch={"hostNetwork": True}),
+        spec_with(pod_patch=[{"op": "add", "path": "/hostNetwork", "value": True}]),
+        spec_with(pod_patch='{"hostNetwork": true}'),
         with_secret(SECRET_AS_VARIABLE),
         with_secret(SECRET_AS_DIRECTORY),
     ],
@@ -48,6 +51,8 @@ def test_schema_accepts_right_specs(spec: dict[str, Any]) -> None:
     [
         {},
         spec_with(surplus=1),
+        spec_with(pod_patch=[{"op": "add", "path": "hostNetwork", "value": True}]),
+        spec_with(pod_patch=[{"op": "increment", "path": "/a"}]),
         spec_with(input={}),
         spec_with(input=ATOM | {"union": []}),
         with_atom(glob="*"),

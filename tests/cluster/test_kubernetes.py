@@ -210,11 +210,12 @@ def test_a_pod_of_a_lost_node_is_a_death(kube: FakeKubernetes, watched: Watched)
 
 
 def test_a_job_that_can_not_run_has_failed_with_the_clusters_words(watched: Watched) -> None:
-    workers = make(pod_patch={"restartPolicy": "Always"})
+    greedy = {"name": "worker", "resources": {"requests": {"memory": "1Ti"}}}
+    workers = make(pod_patch={"containers": [greedy]})
 
     watched.cluster.start(workers)
 
-    assert "restartPolicy" in watched.cluster.failed_jobs()[workers.job_id]
+    assert "memory limit" in watched.cluster.failed_jobs()[workers.job_id]
     assert watched.cluster.running_jobs() == {workers.job_id}
     assert watched.woken.is_set()
     watched.cluster.stop(workers.job_id)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from falconeri.cluster.base import WorkersSpec
-from falconeri.cluster.manifest import ManifestSettings, job_manifest, token_secret
+from falconeri.cluster.manifest import ManifestSettings, check_patch, job_manifest, token_secret
+from falconeri.errors import InvalidSpec
 from falconeri.wire.codec import encode
 from falconeri.wire.spec import parse_spec, stored_form
 from tests.deployment.schemas import VERSIONS, errors_of
@@ -23,9 +26,9 @@ SETTINGS = ManifestSettings(
 )
 
 
-def manifest(settings: ManifestSettings = SETTINGS, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    """The Job of a spec with some fields; one that a strict server accepts."""
-    tree: dict[str, Any] = {
+def tree(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """A spec as a user writes it."""
+    return {
         "pipeline": {"name": "words"},
         "transform": {"cmd": ["count"], "image": "words:1", **fields.pop("transform", {})},
         "parallelism_spec": {"constant": 3},
@@ -34,7 +37,11 @@ def manifest(settings: ManifestSettings = SETTINGS, **fields: Any) -> dict[str, 
         "egress": {"URI": "s3://out/"},
         **fields,
     }
-    spec = stored_form(parse_spec(encode(tree)))
+
+
+def manifest(settings: ManifestSettings = SETTINGS, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """The Job of a spec with some fields; one that a strict server accepts."""
+    spec = stored_form(parse_spec(encode(tree(**fields))))
     job = job_manifest(WorkersSpec(uuid4(), "words-abc", spec, 3, "t0ken"), settings)
     kind = kind_named("Job")
     assert schema.unknown_fields(kind, job) == []
@@ -232,6 +239,64 @@ def test_a_patch_changes_the_rest_by_name() -> None:
     assert variables(job)["EXTRA"] == "1"
     assert variables(job)["FALCONERI_URL"]
     assert worker(job)["image"] == "words:1"
+
+
+JSON_PATCH: list[dict[str, Any]] = [
+    {"op": "test", "path": "/containers/0/name", "value": "worker"},
+    {"op": "add", "path": "/containers/0/env/-", "value": {"name": "EXTRA", "value": "1"}},
+    {"op": "remove", "path": "/enableServiceLinks"},
+    {"op": "add", "path": "/hostAliases", "value": [{"ip": "10.0.0.1", "hostnames": ["db"]}]},
+]
+
+
+@pytest.mark.parametrize("patch", [JSON_PATCH, json.dumps(JSON_PATCH)])
+def test_a_patch_may_be_a_list_of_changes_or_a_string_of_one_as_in_pachyderm(patch: Any) -> None:  # noqa: ANN401
+    job = manifest(pod_patch=patch)
+    assert variables(job)["EXTRA"] == "1"
+    assert "enableServiceLinks" not in pod(job)
+    assert pod(job)["hostAliases"][0]["ip"] == "10.0.0.1"
+
+
+def test_the_template_is_not_changed_by_a_patch() -> None:
+    manifest(pod_patch=JSON_PATCH)
+    assert pod(manifest())["enableServiceLinks"] is False
+
+
+REMOVE_COMMAND = {"op": "remove", "path": "/containers/0/command"}
+SIDECAR = {"op": "replace", "path": "/containers", "value": [{"name": "a", "image": "b"}]}
+
+
+@pytest.mark.parametrize(
+    ("patch", "complaint"),
+    [
+        ([{"op": "remove", "path": "/containers/7"}], r"pod_patch\[0\]: `remove` '/containers/7'"),
+        (
+            [*JSON_PATCH, {"op": "replace", "path": "/noSuchField/x", "value": 1}],
+            r"pod_patch\[4\]: `replace` '/noSuchField/x': the pod has no such place",
+        ),
+        (
+            [{"op": "test", "path": "/restartPolicy", "value": "Always"}],
+            "'/restartPolicy': the pod has another value there",
+        ),
+        ([{"op": "replace", "path": "", "value": 1}], "a pod's spec is an object"),
+        ([REMOVE_COMMAND], "`/containers` must keep the container `worker`"),
+        ([SIDECAR], "`/containers` must keep the container `worker`"),
+        ({"containers": None}, "`/containers` must keep the container `worker`"),
+        ({"containers": [{"image": "x"}]}, "needs its `name`"),
+        ({"restartPolicy": "Always"}, "`/restartPolicy` must stay Never"),
+        ([{"op": "add", "path": "/a"}], r"needs a `value` - at `\$?.?pod_patch|pod_patch\[0\]"),
+        ([{"op": "move", "path": "/a"}], "needs a `from`"),
+        ([{"op": "add", "path": "a", "value": 1}], r"pod_patch\[0\].path"),
+        ([{"op": "patch", "path": "/a", "value": 1}], r"pod_patch\[0\].op"),
+        ("{", "the string `pod_patch` is no patch"),
+        ('[{"op": "add"}]', r"the string `pod_patch` is no patch.*\[0\]"),
+        ("3", "the string `pod_patch` is no patch"),
+    ],
+)
+def test_a_patch_that_does_not_fit_is_refused_by_its_place(patch: Any, complaint: str) -> None:  # noqa: ANN401
+    with pytest.raises(InvalidSpec) as caught:
+        check_patch(stored_form(parse_spec(encode(tree(pod_patch=patch)))))
+    assert re.search(complaint, str(caught.value)), str(caught.value)
 
 
 def test_what_the_cluster_does_never_counts_as_a_failure() -> None:
