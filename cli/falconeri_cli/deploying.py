@@ -10,7 +10,6 @@ import contextlib
 import json
 import sys
 import threading
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ from falconeri.duration import parse_duration_s
 from falconeri.errors import FalconeriError, InvalidArgument, Unavailable
 from falconeri.kube.api import KubeApi
 from falconeri.kube.objects import Object
-from falconeri_cli import asking, signals
+from falconeri_cli import asking, rollout_progress, signals
 from falconeri_cli.plain import clean, one_line
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def deploy(place: Place, options: Options, *, skip_secrets: bool, wait: str | No
     if timeout_s is None:
         return
     try:
-        _show(rollout.follow(api, objects, timeout_s=timeout_s))
+        rollout_progress.follow(rollout.follow(api, objects, timeout_s=timeout_s))
     except Unavailable:
         with contextlib.suppress(FalconeriError):
             _print_problems(health.examine(api), err=True)
@@ -136,16 +135,6 @@ def _print_problems(report: Report, *, err: bool = False) -> None:
         typer.echo(f"{problem.subject}: {one_line(problem.message)}{hint}", err=err)
         for line in problem.log:
             typer.echo(f"  | {clean(line)}", err=err)
-
-
-def _show(states: Iterable[rollout.States]) -> None:
-    """A line whenever something has changed."""
-    shown = ""
-    for components in states:
-        words = ", ".join(f"{one.name} {one.ready}/{one.wanted}" for one in components)
-        if words != shown:
-            _tell(f"ready: {words}")
-        shown = words
 
 
 def _duration_s(text: str) -> int:

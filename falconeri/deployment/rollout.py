@@ -26,6 +26,7 @@ def follow(api: KubeApi, objects: Iterable[Object], *, timeout_s: float) -> Iter
     """
     wanted = [(obj["kind"], name_of(obj)) for obj in workloads(list(objects))]
     until = time.monotonic() + timeout_s
+    states: States = ()
     while True:
         try:
             states = _look(api, wanted)
@@ -39,9 +40,23 @@ def follow(api: KubeApi, objects: Iterable[Object], *, timeout_s: float) -> Iter
         if time.monotonic() >= until:
             raise Unavailable(
                 f"not everything is ready after {timeout_s:.0f} s",
+                detail=_behind(wanted, states),
                 hint="it goes on by itself if it can: `falconeri status` says how it is",
             )
         time.sleep(EVERY_S)
+
+
+def in_words(states: States) -> str:
+    """How many pods of each are ready: `falconerid 1/2, falconerid-tasks 2/2`."""
+    return ", ".join(f"{one.name} {one.ready}/{one.wanted}" for one in states)
+
+
+def _behind(wanted: list[tuple[str, str]], states: States) -> str:
+    """What isn't ready, as it was last seen."""
+    seen = {one.name for one in states}
+    behind = in_words(tuple(one for one in states if not one.settled))
+    missing = [f"{name} is not there" for _, name in wanted if name not in seen]
+    return ", ".join(filter(None, (behind, *missing)))
 
 
 def _look(api: KubeApi, wanted: list[tuple[str, str]]) -> States:

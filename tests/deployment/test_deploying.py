@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +23,7 @@ from falconeri.errors import Conflict, FalconeriError, Forbidden, Unavailable
 from falconeri.kube.api import KubeApi
 from falconeri.kube.objects import name_of
 from falconeri_cli.main import main
-from tests.cli.command import falconeri_command
+from tests.cli.command import ARGV, environment, falconeri_command
 from tests.deployment.conftest import NOBODY
 from tests.deployment.kubeconfig import use_kubeconfig
 from tests.kube.access import Request
@@ -285,7 +288,43 @@ def test_wait_says_what_is_wrong_when_its_time_is_over(kube: FakeKubernetes, run
 
     assert waited.returncode == 1
     assert "falconerid: nobody answers requests: no pod of it is ready" in waited.stderr
-    assert "not everything is ready after 1 s" in waited.stderr
+    assert "not everything is ready after 1 s: falconerid 0/2 (" in waited.stderr
+
+
+def test_wait_shows_bars_on_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    waited = run("deploy", "--development", "--wait")
+
+    assert waited.returncode == 0
+    bars = [line for line in waited.stderr.splitlines() if "1/1 ready" in line]
+    shown = {re.sub(r"\x1b\[[0-9]*[A-Z]", "", line).split()[0] for line in bars}
+    assert shown == {"falconeri-postgres", "falconerid", "falconerid-tasks", "falconeri-minio"}
+    assert "1/1" not in waited.stdout
+
+
+def test_wait_that_is_stopped_says_that_the_deployment_goes_on(
+    kube: FakeKubernetes, tmp_path: Path
+) -> None:
+    kube.workloads.broken.add("falconerid")
+    command = subprocess.Popen(
+        [*ARGV, "deploy", "--wait"],
+        env=environment({"KUBECONFIG": str(kube.write_kubeconfig(tmp_path / "config"))}),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    with command:
+        assert command.stderr is not None
+        said = iter(command.stderr)
+        assert any("ready: " in line and "falconerid 0/2" in line for line in said)
+        command.send_signal(signal.SIGINT)
+        rest = list(said)
+
+    assert command.returncode == 128 + signal.SIGINT
+    assert "the deployment goes on by itself" in rest[-1]
+    assert "deployment/falconerid" in present(kube)
 
 
 def test_cluster_out_of_reach_is_one_line(kube: FakeKubernetes, run: Run) -> None:
