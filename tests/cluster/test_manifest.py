@@ -14,6 +14,7 @@ from falconeri.cluster.manifest import ManifestSettings, check_patch, job_manife
 from falconeri.errors import InvalidSpec
 from falconeri.wire.codec import encode
 from falconeri.wire.spec import parse_spec, stored_form
+from tests.deployment.credentials import credentials_of
 from tests.deployment.schemas import VERSIONS, errors_of
 from tests.kube import rules, schema
 from tests.kube.kinds import kind_named
@@ -133,6 +134,32 @@ def test_the_program_gets_its_variables_but_not_ours_nor_our_password() -> None:
     assert token["secret"]["secretName"].startswith("words-abc-token-")
     assert pod(job)["automountServiceAccountToken"] is False
     assert "falconeri" not in [v.get("secret", {}).get("secretName") for v in pod(job)["volumes"]]
+
+
+def reachable(job: dict[str, Any]) -> dict[str, set[str]]:
+    containers = [*pod(job).get("initContainers", []), *pod(job)["containers"]]
+    return {each["name"]: credentials_of(pod(job), each) for each in containers}
+
+
+def test_each_container_reaches_the_credentials_that_it_needs_and_no_others() -> None:
+    secrets = [
+        {"name": "s3", "key": "ID", "env_var": "AWS_ACCESS_KEY_ID"},
+        {"name": "tls", "mount_path": "/tls"},
+    ]
+    plain = manifest()
+    token = f"{plain['metadata']['annotations']['falconeri.io/token-secret']}/*"
+    assert reachable(plain) == {"copy-worker": set(), "worker": {token}}
+
+    job = manifest(transform={"secrets": secrets})
+    token = f"{job['metadata']['annotations']['falconeri.io/token-secret']}/*"
+    assert reachable(job) == {"copy-worker": set(), "worker": {token, "s3/ID", "tls/*"}}
+
+
+def test_the_cluster_is_reached_only_by_a_job_that_names_an_account() -> None:
+    job = manifest(transform={"service_account": "reader"})
+    assert "token of reader" in reachable(job)["worker"]
+    for credentials in reachable(manifest()).values():
+        assert not [one for one in credentials if one.startswith("token of ")]
 
 
 def test_a_secret_that_is_mounted_twice_is_one_volume() -> None:

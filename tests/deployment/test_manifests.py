@@ -12,8 +12,9 @@ from falconeri.deployment.manifests import find
 from falconeri.deployment.options import DEVELOPMENT, PRODUCTION, Options
 from falconeri.deployment.render import containers, pod_spec, render, workloads
 from falconeri.deployment.secrets import missing
-from falconeri.kube.objects import Object, name_of, part, parts
+from falconeri.kube.objects import Object, name_of, part
 from falconeri.resources import deploy_root
+from tests.deployment.credentials import credentials_of
 from tests.deployment.schemas import VERSIONS, errors_of
 
 INSTALLATIONS = {
@@ -136,30 +137,6 @@ def reachable(objects: list[Object]) -> dict[str, set[str]]:
         for obj in workloads(objects)
         for container in containers(obj)
     }
-
-
-def credentials_of(spec: dict[str, Any], container: dict[str, Any]) -> set[str]:
-    found = {
-        f"{reference['name']}/{reference['key']}"
-        for variable in container.get("env", ())
-        if (reference := variable.get("valueFrom", {}).get("secretKeyRef"))
-    }
-    found |= {f"{source['secretRef']['name']}/*" for source in container.get("envFrom", ())}
-    mounted = {mount["name"] for mount in container.get("volumeMounts", ())}
-    for volume in spec.get("volumes", ()):
-        if volume["name"] not in mounted:
-            continue
-        if (secret := volume.get("secret")) is not None:
-            found |= {
-                f"{secret['secretName']}/{item['key']}"
-                for item in secret.get("items", [{"key": "*"}])
-            }
-        sources = parts(part(volume, "projected"), "sources")
-        if any("serviceAccountToken" in source for source in sources):
-            found.add(f"token of {spec['serviceAccountName']}")
-    if spec.get("automountServiceAccountToken", True):
-        found.add(f"token of {spec.get('serviceAccountName', 'default')}")
-    return found
 
 
 def test_account_that_has_no_rights_has_no_token() -> None:
