@@ -23,6 +23,7 @@ from tests.client.server import Reply, Seen, Server
 T = TypeVar("T")
 
 TOKEN = "the-job's-token"
+_ONE_SHOT = work.ProgramOptions()
 _STAMP = "2026-01-15T10:00:00"
 
 
@@ -45,7 +46,13 @@ class Falconerid:
     """Each attribute may be read by a test at any time; `changed` is notified of all changes."""
 
     def __init__(
-        self, command: Sequence[str], egress_uri: str, lease_s: int, *, pipelining: bool = True
+        self,
+        command: Sequence[str],
+        egress_uri: str,
+        lease_s: int,
+        *,
+        pipelining: bool,
+        program: work.ProgramOptions,
     ) -> None:
         self.job_id = uuid.uuid4()
         self.status = JobStatus.RUNNING
@@ -69,6 +76,7 @@ class Falconerid:
             egress_uri=egress_uri,
             lease_s=lease_s,
             pipelining=pipelining,
+            program=program,
         )
         self._server = Server(self._answer)
         self.url = self._server.url
@@ -221,9 +229,14 @@ class Falconerid:
 
 @contextmanager
 def falconerid(
-    command: Sequence[str], egress_uri: str, *, lease_s: int = 60, pipelining: bool = True
+    command: Sequence[str],
+    egress_uri: str,
+    *,
+    lease_s: int = 60,
+    pipelining: bool = True,
+    program: work.ProgramOptions = _ONE_SHOT,
 ) -> Generator[Falconerid]:
-    server = Falconerid(command, egress_uri, lease_s, pipelining=pipelining)
+    server = Falconerid(command, egress_uri, lease_s, pipelining=pipelining, program=program)
     try:
         yield server
     finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from falconeri.states import AttemptOutcome, FailureClass
+from falconeri.wire.work import ProgramOptions
 from tests.client.server import Reply
 from tests.worker.conftest import Bucket
 from tests.worker.falconerid import Falconerid, falconerid
@@ -26,10 +27,17 @@ is_first() { mkdir "$0/first" 2>"$0/mkdir"; }
 
 @contextmanager
 def job(
-    source: Bucket, egress: Bucket, home: Path, command: str, *names: str, pipelining: bool = True
+    source: Bucket,
+    egress: Bucket,
+    home: Path,
+    command: str,
+    *names: str,
+    pipelining: bool = True,
+    resident: bool = False,
 ) -> Generator[Falconerid]:
     argv = ("sh", "-euc", f"{HELPERS}{command}", str(home))
-    with falconerid(argv, egress.uri, pipelining=pipelining, lease_s=2) as server:
+    program = ProgramOptions(resident=resident)
+    with falconerid(argv, egress.uri, pipelining=pipelining, lease_s=2, program=program) as server:
         for name in names:
             server.add((source.put(name, name), f"/pfs/texts/{name}"))
         yield server
@@ -64,6 +72,30 @@ def test_inputs_of_the_next_datum_come_while_the_command_runs_which_sees_none_of
     assert egress.content() == {"a": "a", "b": "b"}
     assert [list(folder.iterdir()) for folder in (worker.pfs, worker.scratch)] == [[], []]
     assert [list(lane.iterdir()) for lane in home.glob("lane-*")] == [[]] * 3
+
+
+def test_a_resident_program_finds_what_was_fetched_while_it_worked_on_the_datum_before(
+    source: Bucket, egress: Bucket, home: Path
+) -> None:
+    command = f"""
+        echo '{{"ready": true}}'
+        while read -r _; do
+            if is_first; then await_ahead; fi
+            echo "$$ $(cd "$FALCONERI_PFS"; find . | sort | tr '\n' ' ')" >&2; {COPY}
+            echo '{{"done": true}}'
+        done
+    """
+    with (
+        job(source, egress, home, command, "a", "b", "c", resident=True) as server,
+        pipelining(home, server) as worker,
+    ):
+        assert worker.wait() == 0, worker.stderr
+
+    assert outcomes(server) == [[AttemptOutcome.DONE]] * 3
+    logs = [(datum.reports[0].output or "").strip().partition(" ") for datum in server.datums]
+    assert len({pid for pid, _, _ in logs}) == 1
+    assert [found for _, _, found in logs] == [f". ./out ./texts ./texts/{name}" for name in "abc"]
+    assert egress.content() == {name: name for name in "abc"}
 
 
 def test_outputs_are_stored_while_the_next_command_runs(
