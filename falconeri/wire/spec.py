@@ -199,7 +199,7 @@ class Egress(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """One job, as a user describes it."""
+    """One job, as a user describes it; what the original doesn't know is absent unless used."""
 
     pipeline: Pipeline
     transform: Transform
@@ -210,9 +210,10 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
     datum_tries: _Count | None = None
     job_timeout: str | None = None
     node_selector: dict[str, str] = field(default_factory=dict[str, str])
-    retry_delay: str | None = None
-    pipelining: bool = True
-    """Whether workers fetch the next datum's inputs, and store outputs, while the command runs."""
+    retry_delay: str | UnsetType | None = UNSET
+    pipelining: bool | UnsetType = UNSET
+    """Whether workers fetch the next datum's inputs, and store outputs, while the command runs;
+    they do unless it says no."""
     datum_timeout: str | UnsetType = UNSET
     scheduling_spec: SchedulingSpec | UnsetType = UNSET
     pod: PodSpec | UnsetType = UNSET
@@ -225,7 +226,7 @@ class PipelineSpec(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"`input` is nested more than {MAX_INPUT_DEPTH} levels deep")
         if self.job_timeout is not None:
             parse_duration_s(self.job_timeout, name="job_timeout")
-        if self.retry_delay is not None:
+        if isinstance(self.retry_delay, str):
             parse_duration_s(self.retry_delay, name="retry_delay")
         if self.datum_timeout is not UNSET and not self.datum_timeout_s:
             raise ValueError("`datum_timeout` is a second at least; leave it out for no limit")
@@ -277,9 +278,10 @@ def stored_form(spec: PipelineSpec) -> dict[str, Any]:
     original doesn't know is left out where it says nothing.
     """
     stored: dict[str, Any] = msgspec.to_builtins(spec)
-    del stored["datum_tries"], stored["retry_delay"]
+    for column in ("datum_tries", "retry_delay"):
+        stored.pop(column, None)
     stored["job_timeout"] = spec.timeout_s
-    if spec.pipelining:
+    if spec.pipelining is True:  # as where nothing is said
         del stored["pipelining"]
     if "datum_timeout" in stored:
         stored["datum_timeout"] = spec.datum_timeout_s

@@ -274,8 +274,12 @@ def test_how_a_program_is_run_is_stored_as_it_was_written_with_its_timeout_in_se
 def test_what_the_original_does_not_know_is_not_sent_unless_it_is_used() -> None:
     sent = json.loads(codec.encode(spec()))
 
-    assert "datum_timeout" not in sent
-    assert not {*FEATURES, "resident"} & set(sent["transform"])
+    known = {"datum_tries", "job_timeout", "node_selector"}
+    assert set(sent) <= {*MINIMAL, *known}
+    known = {"image_pull_policy", "env", "secrets", "service_account"}
+    assert set(sent["transform"]) <= {*MINIMAL["transform"], *known}
+    assert sent["resource_requests"] == MINIMAL["resource_requests"]
+    assert sent["input"] == MINIMAL["input"]
 
 
 @pytest.mark.parametrize(
