@@ -56,6 +56,8 @@ class Options:
     """Of falconerid, and of the init container that brings the worker."""
     use_local_image: bool = False
     """Never pull: the image was built on the node."""
+    image_volume: bool = False
+    """Mount the worker from the image as a volume, for clusters that have such."""
     storage_class_name: str | None = None
     """Of all volumes; None for the cluster's default."""
     database_secret: str | None = None

@@ -89,8 +89,11 @@ def _set_falconerid(objects: list[Object], options: Options) -> None:
                 container["imagePullPolicy"] = "Never"
             _set_variable(container, "FALCONERI_LOG", options.falconerid_log_level)
             _set_variable(container, "FALCONERI_IMAGE", options.image)
-            local = str(options.use_local_image).lower()
-            _set_variable(container, "FALCONERI_USE_LOCAL_IMAGE", local)
+            for variable, is_set in (
+                ("FALCONERI_USE_LOCAL_IMAGE", options.use_local_image),
+                ("FALCONERI_IMAGE_VOLUME", options.image_volume),
+            ):
+                _set_variable(container, variable, str(is_set).lower())
             if options.database_secret is not None:
                 _take_database_from(container, options.database_secret)
     (serve,) = pod_spec(find(objects, "Deployment", SERVE))["containers"]

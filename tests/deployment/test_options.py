@@ -68,12 +68,14 @@ def test_development_has_the_defaults_of_the_original() -> None:
     assert tasks["imagePullPolicy"] == "Never"
     assert variables(tasks)["FALCONERI_USE_LOCAL_IMAGE"] == "true"
     assert variables(tasks)["FALCONERI_LOG"] == "debug"
+    assert variables(tasks)["FALCONERI_IMAGE_VOLUME"] == "false"
 
 
 def test_every_choice_ends_up_in_a_field() -> None:
     options = choose(
         development=False,
         image="registry.example:5000/falconeri@sha256:abc",
+        image_volume=True,
         storage_class_name="fast",
         postgres_version="17.4-alpine",
         postgres_storage="1Ti",
@@ -108,6 +110,7 @@ def test_every_choice_ends_up_in_a_field() -> None:
     tasks = variables(container(objects, "Deployment", "falconerid-tasks"))
     assert tasks["FALCONERI_IMAGE"] == options.image
     assert tasks["FALCONERI_LOG"] == "info"
+    assert tasks["FALCONERI_IMAGE_VOLUME"] == "true"
 
 
 def test_database_elsewhere_takes_ours_away() -> None:

@@ -64,6 +64,14 @@ def deploy(
             help="Of falconerid and of the worker. Not with --development.",
         ),
     ] = None,
+    image_volume: Annotated[
+        bool | None,
+        typer.Option(
+            "--image-volume",
+            help="Pods mount the worker from the image instead of copying it; for clusters that "
+            "have image volumes (Kubernetes 1.35, or 1.33 with the feature ImageVolume).",
+        ),
+    ] = None,
     storage_class_name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Of all volumes. Default: the cluster's.")
     ] = None,
@@ -147,6 +155,7 @@ def deploy(
     options = choose(
         development=development,
         image=image,
+        image_volume=image_volume,
         storage_class_name=storage_class_name,
         database_secret=database_secret,
         bucket_secrets=tuple(bucket_secret) if bucket_secret else None,
