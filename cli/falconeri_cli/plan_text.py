@@ -27,6 +27,8 @@ def plan_lines(plan: JobPlan) -> Iterator[str]:
     yield f"Datums: {plan.datums:,} (at most {plan.max_datums:,})"
     yield f"To fetch: {_size(plan.size, plan.datums)}"
     yield f"Workers: {plan.parallelism:,}, each with {plan.memory} and {plan.cpu:g} CPUs"
+    if plan.memory_rungs:
+        yield f"Out of memory: again with {', then '.join(plan.memory_rungs[1:])}"
     yield f"Tries: {plan.max_tries}{_delay(plan.retry_delay_s)}"
     if plan.timeout_s is not None:
         yield f"Timeout: {duration_text(plan.timeout_s)}"

@@ -16,6 +16,7 @@ from falconeri.wire.records import (
     DatumStatusCount,
     Job,
     JobDescription,
+    MemoryRung,
     Wait,
 )
 from falconeri_cli.plain import clean, last_lines, one_line
@@ -69,6 +70,9 @@ def _job_lines(description: JobDescription) -> Iterator[str]:
         yield from (f"  {_wait(wait)}" for wait in description.waits)
     yield from ("", "Datum status:")
     yield from (f"  {_count(count)}" for count in description.datum_status_counts)
+    if description.rungs:
+        yield from ("", "Memory:")
+        yield from (f"  {_rung(rung)}" for rung in description.rungs)
     if description.running_datums:
         yield from ("", "Running datums:", "ID  STARTED_AT")
         yield from (f"{d.id}  {time_text(d.updated_at)}" for d in description.running_datums)
@@ -81,6 +85,11 @@ def _job_lines(description: JobDescription) -> Iterator[str]:
 def _wait(wait: Wait) -> str:
     workers = "1 worker" if wait.pod_count == 1 else f"{wait.pod_count} workers"
     return f"{workers} since {time_text(wait.since)}: {wait.reason}: {one_line(wait.message)}"
+
+
+def _rung(rung: MemoryRung) -> str:
+    workers = "1 worker" if rung.workers == 1 else f"{rung.workers} workers"
+    return f"{rung.memory}: {rung.ready} ready, {rung.running} running, {workers}"
 
 
 def _count(count: DatumStatusCount) -> str:

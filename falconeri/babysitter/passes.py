@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from falconeri.babysitter.pulse import Pulse
-from falconeri.cluster.base import Cluster, DeadWorker, WorkersSpec
+from falconeri.cluster.base import Cluster, DeadWorker, RungSpec, WorkersSpec
 from falconeri.db import controls as db_controls
 from falconeri.db import datums as db_datums
 from falconeri.db import jobs as db_jobs
 from falconeri.db import outputs as db_outputs
+from falconeri.db import rungs as db_rungs
 from falconeri.db import waits as db_waits
 from falconeri.db import workers as db_workers
 from falconeri.db.pool import Database
@@ -59,9 +60,10 @@ class Babysitter:
 
     def start_workers(self, job_id: UUID) -> None:
         """Start a job's workers if it still runs; a repeat is fine."""
-        for job in self._running_jobs():
-            if job.job_id == job_id:
-                self.cluster.start(self._workers_of(job))
+        jobs = [job for job in self._running_jobs() if job.job_id == job_id]
+        rungs = self._rungs() if jobs else {}
+        for job in jobs:
+            self.cluster.start(self._workers_of(job, rungs))
 
     def stop_workers(self, job_id: UUID) -> None:
         """Stop a job's workers; a repeat is fine."""
@@ -184,9 +186,10 @@ class Babysitter:
     def _match_workers_with_jobs(self) -> None:
         """Start what should run, stop what shouldn't: after a restart of ours, or a lost task."""
         running = self._running_jobs()
+        rungs = self._rungs()
         for job in running:
             with _isolated("start_workers", job_id=job.job_id):
-                self.cluster.start(self._workers_of(job))
+                self.cluster.start(self._workers_of(job, rungs))
         for job_id in self.cluster.running_jobs() - {job.job_id for job in running}:
             with _isolated("stop_workers", job_id=job_id):
                 self.stop_workers(job_id)
@@ -195,13 +198,25 @@ class Babysitter:
         with self.db.connection() as conn:
             return db_jobs.list_running_jobs(conn)
 
-    def _workers_of(self, job: db_jobs.RunningJob) -> WorkersSpec:
+    def _rungs(self) -> dict[UUID, list[RungSpec]]:
+        """The workers with more memory that are needed now, by job."""
+        found: dict[UUID, list[RungSpec]] = {}
+        with self.db.connection() as conn:
+            for sized in db_rungs.size_rungs(conn):
+                rung = RungSpec(sized.rung, sized.memory, sized.workers)
+                found.setdefault(sized.job_id, []).append(rung)
+        return found
+
+    def _workers_of(
+        self, job: db_jobs.RunningJob, rungs: Mapping[UUID, Sequence[RungSpec]]
+    ) -> WorkersSpec:
         return WorkersSpec(
             job_id=job.job_id,
             job_name=job.job_name,
             spec=job.pipeline_spec,
             parallelism=job.parallelism,
             token=make_token(self.password, job.job_id),
+            rungs=rungs.get(job.job_id, ()),
         )
 
     def _credentials(self, deletion: db_outputs.Deletion) -> Credentials:

@@ -6,12 +6,24 @@ A cluster decides nothing about jobs and datums: it reports, and the caller acts
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
 from falconeri.states import FailureClass
+
+
+@dataclass(frozen=True)
+class RungSpec:
+    """Workers with more memory than a job's others, for the datums that ran out of it."""
+
+    rung: int
+    """Above 0; told to the workers as `FALCONERI_RUNG`."""
+    memory: str
+    """How much each gets, as Kubernetes writes it."""
+    workers: int
+    """How many are needed now; 0: those that there are may stay for a while."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +36,11 @@ class WorkersSpec:
     spec: Mapping[str, Any]
     """The job's `pipeline_spec` in its stored form (`falconeri.wire.spec.stored_form`)."""
     parallelism: int
-    """How many workers at most; 0 for none."""
+    """How many workers at most, and of each rung; 0 for none."""
     token: str = field(repr=False)
     """The job's worker token."""
+    rungs: Sequence[RungSpec] = ()
+    """The rungs above the lowest that are needed: workers of all others are ended."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +73,8 @@ class Cluster(Protocol):
     def start(self, workers: WorkersSpec) -> None:
         """Make sure that the job's workers exist. Idempotent: called again and again while it runs.
 
+        Workers of a rung become more as they are needed; which of them could be spared is not
+        known here, so that they become fewer all at once, when their rung is not listed any more.
         A spec that cannot be run here is no error of this call: `failed_jobs` tells.
         """
         ...

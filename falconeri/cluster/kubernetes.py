@@ -1,5 +1,8 @@
 """Workers as pods: each job is a Kubernetes Job of its name, with a Secret that has its token.
 
+Beside it there is one for each rung of the job's ladder of memory that is needed just then, since
+all pods of a Kubernetes Job are alike. What ends one of them, ends the job.
+
 Called by the daemon and the babysitter. What it knows of the cluster it knows by two watches (see
 `informer`), so that looking costs nothing and news come at once. Any number of processes may each
 have one of these for the same namespace; one namespace belongs to one installation.
@@ -15,12 +18,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
-from falconeri.cluster.base import DeadWorker, WaitingWorkers, WorkersSpec
+from falconeri.cluster.base import DeadWorker, RungSpec, WaitingWorkers, WorkersSpec
 from falconeri.cluster.causes import cause_of_death, is_complete, why_job_failed
 from falconeri.cluster.informer import Informer
 from falconeri.cluster.manifest import (
     JOB_ID,
     LABELS,
+    RUNG,
     ManifestSettings,
     job_manifest,
     token_secret,
@@ -68,7 +72,7 @@ class KubernetesCluster:
         self._pods.start()
 
     def start(self, workers: WorkersSpec) -> None:
-        """Make sure that the job's Kubernetes Job exists, with its token and of its size.
+        """Make sure that the job's Kubernetes Jobs exist, with its token and of their sizes.
 
         What was left undone by a call that failed half-way is done by the next. A job without
         parallelism is suspended.
@@ -77,21 +81,20 @@ class KubernetesCluster:
             FalconeriError: The cluster can't be reached, or refuses for a reason that may go away.
         """
         try:
-            job = self._existing_job(workers) or self._create_job(workers)
-            if job is None or why_job_failed(job):
-                return
-            if is_complete(job):
-                # Its workers thought that all was done, which it is not: a new one, next time.
-                self._delete(job)
-                return
-            self._fit(job, workers)
+            self._start(workers, None)
+            for rung in workers.rungs:
+                self._start(workers, rung)
+            needed = {0, *(rung.rung for rung in workers.rungs)}
+            for job in self._present_jobs():
+                if _job_id(job) == workers.job_id and _rung(job) not in needed:
+                    self._delete(job)
         except (InvalidSpec, Unacceptable) as ex:
             with self._lock:
                 self._refused[workers.job_id] = str(ex)
             self._wake()
 
     def stop(self, job_id: UUID) -> None:
-        """Delete the job's Kubernetes Job, and with it all that it owns; forget the job.
+        """Delete the job's Kubernetes Jobs, and with them all that they own; forget the job.
 
         Raises:
             FalconeriError: The cluster can't be reached.
@@ -134,7 +137,7 @@ class KubernetesCluster:
     def failed_jobs(self) -> dict[UUID, str]:
         """The jobs whose Kubernetes Job has failed or was refused, with the reason."""
         failed = {
-            job_id: reason
+            job_id: f"its workers with more memory: {reason}" if _rung(job) else reason
             for job in self._jobs.objects()
             if "deletionTimestamp" not in job["metadata"]
             and (reason := why_job_failed(job))
@@ -151,19 +154,21 @@ class KubernetesCluster:
             FalconeriError: The events can't be read.
         """
         _await(self._pods)
-        pods: dict[UUID | None, list[Object]] = {}
+        pods: dict[tuple[UUID | None, int], list[Object]] = {}
         for pod in self._pods.objects():
-            pods.setdefault(_job_id(pod), []).append(pod)
-        jobs = {job_id: job for job in self._present_jobs() if (job_id := _job_id(job))}
+            pods.setdefault((_job_id(pod), _rung(pod)), []).append(pod)
+        jobs = {
+            (job_id, _rung(job)): job for job in self._present_jobs() if (job_id := _job_id(job))
+        }
         jobs = {key: job for key, job in jobs.items() if may_wait(job, pods.get(key, []))}
         if not jobs:
             return []
         events = self._api.list("Event")
         now = datetime.now(UTC)
         return [
-            WaitingWorkers(job_id, why.reason, why.message, count)
-            for job_id, job in jobs.items()
-            for why, count in why_job_waits(job, pods.get(job_id, []), events, now=now).items()
+            WaitingWorkers(key[0], why.reason, why.message, count)
+            for key, job in jobs.items()
+            for why, count in why_job_waits(job, pods.get(key, []), events, now=now).items()
         ]
 
     def read_secret(self, name: str) -> Mapping[str, str]:
@@ -181,34 +186,66 @@ class KubernetesCluster:
         self._pods.stop()
         self._api.close()
 
-    def _existing_job(self, workers: WorkersSpec) -> Object | None:
-        return next((job for job in self._present_jobs() if _job_id(job) == workers.job_id), None)
+    def _start(self, workers: WorkersSpec, rung: RungSpec | None) -> None:
+        """Have the Kubernetes Job of the job itself, or of a rung of it."""
+        job = self._existing_job(workers, rung)
+        if job is None and (rung is None or rung.workers > 0):
+            job = self._create_job(workers, rung)
+        if job is None or why_job_failed(job):
+            return
+        if is_complete(job):
+            # Its workers thought that all was done, which it is not: a new one, next time.
+            self._delete(job)
+            return
+        self._fit(job, workers, rung)
 
-    def _create_job(self, workers: WorkersSpec) -> Object | None:
+    def _existing_job(self, workers: WorkersSpec, rung: RungSpec | None) -> Object | None:
+        number = rung.rung if rung else 0
+        return next(
+            (
+                job
+                for job in self._present_jobs()
+                if _job_id(job) == workers.job_id and _rung(job) == number
+            ),
+            None,
+        )
+
+    def _create_job(self, workers: WorkersSpec, rung: RungSpec | None) -> Object | None:
         """Create the Job; None if there is one that we don't see yet, or an old one is leaving."""
+        manifest = job_manifest(workers, self._settings, rung)
+        name = manifest["metadata"]["name"]
         try:
-            job = self._api.create(job_manifest(workers, self._settings))
+            job = self._api.create(manifest)
         except AlreadyExists:
-            found = self._api.find("Job", workers.job_name)
+            found = self._api.find("Job", name)
             if found is None or "deletionTimestamp" in found["metadata"]:
                 return None
             if _job_id(found) != workers.job_id:
                 raise InvalidSpec(
-                    "another Kubernetes Job has the job's name", detail=workers.job_name
+                    "another Kubernetes Job has the job's name", detail=name
                 ) from None
             job = found
         self._jobs.note(job)
-        _log.info("kubernetes_job_created", job_id=workers.job_id, job_name=workers.job_name)
+        _log.info(
+            "kubernetes_job_created",
+            job_id=workers.job_id,
+            job_name=workers.job_name,
+            kubernetes_job=name,
+        )
         return job
 
-    def _fit(self, job: Object, workers: WorkersSpec) -> None:
+    def _fit(self, job: Object, workers: WorkersSpec, rung: RungSpec | None) -> None:
         """Give the Job its token, its size, and leave to begin."""
         spec = job["spec"]
         if "startTime" not in part(job, "status"):
             self._give_token(job, workers)
-        wanted: Object = {"suspend": workers.parallelism == 0}
-        if workers.parallelism > 0:
-            wanted["parallelism"] = workers.parallelism
+        size = workers.parallelism
+        if rung is not None:
+            # Not less than before: Kubernetes would choose who has to go, at work or not.
+            size = min(size, max(rung.workers, spec["parallelism"]))
+        wanted: Object = {"suspend": size == 0}
+        if size > 0:
+            wanted["parallelism"] = size
         if any(spec.get(field) != value for field, value in wanted.items()):
             name = job["metadata"]["name"]
             self._jobs.note(self._api.merge("Job", name, {"spec": wanted}))
@@ -276,6 +313,12 @@ def _job_id(obj: Object) -> UUID | None:
         return UUID(obj["metadata"]["labels"][JOB_ID])
     except ValueError:
         return None
+
+
+def _rung(obj: Object) -> int:
+    """Which rung's workers an object belongs to; 0 for those of the job itself."""
+    text: str = obj["metadata"]["labels"].get(RUNG, "")
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _phase(pod: Object) -> str:

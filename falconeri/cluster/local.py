@@ -2,7 +2,9 @@
 
 For trying things out and for single machines: what a job does here it does on Kubernetes. Its image
 is a directory (`file:///…`, the workers' working directory) or ignored. Pods are kept apart so that
-programs don't get in each other's way, not as a defence: they run as this process's user.
+programs don't get in each other's way, not as a defence: they run as this process's user. None has
+a limit of memory: workers of a rung of a job's ladder differ from its others in nothing but the
+datums that they get.
 
 Called by the daemon and the babysitter. Everything in the pods ends with this process, however it
 ends. One local cluster per state directory.
@@ -17,6 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -74,7 +77,7 @@ class LocalCluster:
         self._slots = slots
         self._wake = on_death or (lambda: None)
         self._lock = threading.Lock()
-        self._jobs: dict[UUID, LocalJob] = {}
+        self._jobs: dict[tuple[UUID, int], LocalJob] = {}
         self._deaths: list[DeadWorker] = []
         self._closed = False
         self._claim = _claim_pods(self._state / "pods")
@@ -104,32 +107,36 @@ class LocalCluster:
         with self._lock:
             if self._closed:
                 return
-            job = self._jobs.get(workers.job_id)
-            if job is None:
-                job = self._jobs[workers.job_id] = LocalJob(
-                    workers, self._settings, report=self._report, wake=self._wake
-                )
+            if (workers.job_id, 0) not in self._jobs:
                 _say_if_image_is_ignored(workers)
-            job.workers = workers
-            free = self._slots - sum(other.slot_count() for other in self._jobs.values())
-            job.grow(min(workers.parallelism, max(1, job.slot_count() + free)))
+            self._have(workers, 0, workers.parallelism)
+            for rung in workers.rungs:
+                if rung.workers > 0:
+                    self._have(workers, rung.rung, min(rung.workers, workers.parallelism))
+            needed = {0, *(rung.rung for rung in workers.rungs)}
+            spare = [
+                job
+                for (job_id, rung), job in self._jobs.items()
+                if job_id == workers.job_id and rung not in needed
+            ]
+        self._end(spare)
 
     def stop(self, job_id: UUID) -> None:
         """End the job's workers, within about three seconds, and forget the job."""
         with self._lock:
-            job = self._jobs.get(job_id)
-        if job is not None:
-            self._end([job])
+            jobs = [job for (other_id, _), job in self._jobs.items() if other_id == job_id]
+        self._end(jobs)
 
     def running_jobs(self) -> set[UUID]:
         """The jobs started and not yet stopped, also when all their workers have left."""
         with self._lock:
-            return set(self._jobs)
+            return {job_id for job_id, _ in self._jobs}
 
     def live_workers(self) -> set[tuple[UUID, str]]:
         """The workers whose process has not ended: job and pod name."""
         with self._lock:
-            return {(job_id, pod) for job_id, job in self._jobs.items() for pod in job.live_pods()}
+            jobs = list(self._jobs.items())
+            return {(job_id, pod) for (job_id, _), job in jobs for pod in job.live_pods()}
 
     def take_deaths(self) -> list[DeadWorker]:
         """The deaths since the last call, also after `close`."""
@@ -140,8 +147,8 @@ class LocalCluster:
     def failed_jobs(self) -> dict[UUID, str]:
         """The jobs whose workers can't be kept running; the reason quotes a worker's log."""
         with self._lock:
-            jobs = dict(self._jobs)
-        return {job_id: job.failure for job_id, job in jobs.items() if job.failure is not None}
+            jobs = list(self._jobs.items())
+        return {job_id: job.failure for (job_id, _), job in jobs if job.failure is not None}
 
     def waiting_workers(self) -> list[WaitingWorkers]:
         """None: what can't start here fails its job, and the others only wait for a slot."""
@@ -175,6 +182,20 @@ class LocalCluster:
             )
         return reason is None
 
+    def _have(self, workers: WorkersSpec, rung: int, count: int) -> None:
+        """Have this many workers of a rung, as far as slots are free."""
+        job = self._jobs.get((workers.job_id, rung))
+        if job is None:
+            environment = {**self._settings.worker_environment, "FALCONERI_RUNG": str(rung)}
+            settings = replace(self._settings, worker_environment=environment)
+            if rung:
+                _log.info("local_memory_is_not_limited", job_id=workers.job_id, rung=rung)
+            job = LocalJob(workers, settings, report=self._report, wake=self._wake)
+            self._jobs[workers.job_id, rung] = job
+        job.workers = workers
+        free = self._slots - sum(other.slot_count() for other in self._jobs.values())
+        job.grow(min(count, max(1, job.slot_count() + free)))
+
     def _report(self, death: DeadWorker) -> None:
         with self._lock:
             self._deaths.append(death)
@@ -197,9 +218,7 @@ class LocalCluster:
         for job in jobs:
             job.discard_logs()
         with self._lock:
-            for job in jobs:
-                if self._jobs.get(job.workers.job_id) is job:
-                    del self._jobs[job.workers.job_id]
+            self._jobs = {key: job for key, job in self._jobs.items() if job not in jobs}
 
 
 def _claim_pods(pods: Path) -> int:

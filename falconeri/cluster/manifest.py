@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, cast
 from uuid import UUID
@@ -17,7 +17,7 @@ import msgspec
 import yaml
 from msgspec import UNSET, Struct, UnsetType, field
 
-from falconeri.cluster.base import WorkersSpec
+from falconeri.cluster.base import RungSpec, WorkersSpec
 from falconeri.cluster.patching import merge, patched
 from falconeri.duration import parse_duration_s
 from falconeri.errors import InvalidSpec
@@ -31,7 +31,13 @@ from falconeri.wire.spec import ResourceRequests, Secret, Transform
 JOB_ID = "falconeri.io/job-id"
 """The label by which a job's objects are found."""
 
+RUNG = "falconeri.io/rung"
+"""The label that says which rung's workers a Kubernetes Job is, if not the lowest's."""
+
 LABELS = {"created-by": "falconeri"}
+
+_MAX_NAME = 63
+"""Of a Kubernetes Job, which is a label of its pods."""
 
 _TOKEN_SECRET = "falconeri.io/token-secret"  # noqa: S105 - a name
 """The annotation of a Job that says what the Secret with its token is called."""
@@ -69,8 +75,21 @@ class _Spec(Struct, frozen=True):
     pod_patch: PodPatch | UnsetType = UNSET
 
 
-def job_manifest(workers: WorkersSpec, settings: ManifestSettings) -> Object:
-    """The Kubernetes Job of a job; suspended, for its token isn't there yet.
+def kubernetes_name(job_name: str, rung: int = 0) -> str:
+    """The name of the Kubernetes Job that has the workers of a job's rung.
+
+    The end of a job's name, which is random, makes it unique; so that is what a long one keeps.
+    """
+    if rung == 0:
+        return job_name
+    suffix = f"-m{rung}"
+    return job_name[-(_MAX_NAME - len(suffix)) :].lstrip("-") + suffix
+
+
+def job_manifest(
+    workers: WorkersSpec, settings: ManifestSettings, rung: RungSpec | None = None
+) -> Object:
+    """The Kubernetes Job of a job, or of a rung of it; suspended, for its token isn't there yet.
 
     Raises:
         InvalidSpec: The spec isn't what `falconeri.wire.spec.stored_form` makes, or its patch
@@ -82,9 +101,12 @@ def job_manifest(workers: WorkersSpec, settings: ManifestSettings) -> Object:
         raise InvalidSpec(detail=str(ex)) from ex
     job = copy.deepcopy(_template())
     labels = {JOB_ID: str(workers.job_id)}
+    if rung is not None:
+        labels[RUNG] = str(rung.rung)
     own = {"annotations": {_TOKEN_SECRET: _new_token_name(workers.job_name)}, "labels": labels}
-    job["metadata"] = merge(job["metadata"], {"name": workers.job_name, **own})
-    job["spec"]["parallelism"] = max(1, workers.parallelism)
+    name = kubernetes_name(workers.job_name, rung.rung if rung else 0)
+    job["metadata"] = merge(job["metadata"], {"name": name, **own})
+    job["spec"]["parallelism"] = max(1, rung.workers if rung else workers.parallelism)
     if spec.job_timeout:
         job["spec"]["activeDeadlineSeconds"] = spec.job_timeout
     if spec.pod.keep is not None:
@@ -97,7 +119,10 @@ def job_manifest(workers: WorkersSpec, settings: ManifestSettings) -> Object:
     )
     if spec.pod.annotations:
         template["metadata"]["annotations"] = spec.pod.annotations
-    _fill_pod(job, workers, spec, settings)
+    _fill_pod(job, workers, spec, _of_rung(settings, rung))
+    worker = template["spec"]["containers"][0]
+    memory = rung.memory if rung else spec.resource_requests.least_memory
+    worker["resources"] = _resources(spec.resource_requests, memory)
     if spec.pod_patch is not UNSET:
         template["spec"] = patched(template["spec"], parse_patch(spec.pod_patch))
     return job
@@ -149,6 +174,12 @@ def _new_token_name(job_name: str) -> str:
     return f"{job_name}-token-{secrets.token_hex(4)}"
 
 
+def _of_rung(settings: ManifestSettings, rung: RungSpec | None) -> ManifestSettings:
+    """The same with what tells the workers their rung; always, as no spec may say another one."""
+    number = str(rung.rung if rung else 0)
+    return replace(settings, environment={**settings.environment, "FALCONERI_RUNG": number})
+
+
 @cache
 def _template() -> Object:
     text = (deploy_root() / "job.yaml").read_text(encoding="utf-8")
@@ -187,7 +218,6 @@ def _fill_pod(job: Object, workers: WorkersSpec, spec: _Spec, settings: Manifest
     worker["command"] = ["/falconeri/falconeri-worker", str(workers.job_id)]
     if transform.image_pull_policy:
         worker["imagePullPolicy"] = transform.image_pull_policy
-    worker["resources"] = _resources(spec.resource_requests)
     _give_room(pod, worker, spec.pod)
     shares = {"FALCONERI_SPACE": _SPACE} if spec.pod.scratch is None else {}
     worker["env"] = _variables(transform, {**settings.environment, **shares})
@@ -254,10 +284,10 @@ def _bring_bundle(pod: Object, settings: ManifestSettings) -> None:
     mount["subPath"] = _BUNDLE.strip("/")
 
 
-def _resources(wanted: ResourceRequests) -> Object:
+def _resources(wanted: ResourceRequests, memory: str) -> Object:
     """Memory and devices are limits too; processors are shared, as far as nobody asks for them."""
-    requests: Object = {"memory": wanted.memory, "cpu": f"{round(wanted.cpu * 1000)}m"}
-    limits: Object = {"memory": wanted.memory}
+    requests: Object = {"memory": memory, "cpu": f"{round(wanted.cpu * 1000)}m"}
+    limits: Object = {"memory": memory}
     extended: Object = {} if wanted.extended is UNSET else dict(wanted.extended)
     if wanted.gpu is not UNSET:
         extended[wanted.gpu.type] = str(wanted.gpu.number)

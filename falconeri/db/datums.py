@@ -16,7 +16,7 @@ from falconeri.wire.work import Claim, InputRef, Report, WorkAnswer
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from falconeri.states import DatumStatus
+    from falconeri.states import DatumStatus, FailureClass
 
 
 class Work(Struct, frozen=True):
@@ -128,8 +128,18 @@ def promote_delayed(conn: Connection, *, limit: int) -> int:
     return cast("tuple[int]", row)[0]
 
 
-def count_tries_left(conn: Connection, *, datum_id: UUID, pod_name: str, attempt: int) -> int:
+def count_tries_left(
+    conn: Connection,
+    *,
+    datum_id: UUID,
+    pod_name: str,
+    attempt: int,
+    failure_class: FailureClass | None = None,
+) -> int:
     """How often the datum of an attempt may fail by its program's fault, this attempt included.
+
+    Args:
+        failure_class: Of the failure in question; None: any of the program.
 
     Raises:
         DatumNotFound: ZF002, HTTP 404.
@@ -138,7 +148,8 @@ def count_tries_left(conn: Connection, *, datum_id: UUID, pod_name: str, attempt
     Source: sql/functions/datum/count_tries_left.sql
     """
     row = conn.execute(
-        "select falconeri.count_tries_left(%s, %s, %s::integer)", (datum_id, pod_name, attempt)
+        "select falconeri.count_tries_left(%s, %s, %s::integer, %s::falconeri.failure_class)",
+        (datum_id, pod_name, attempt, failure_class),
     ).fetchone()
     return cast("tuple[int]", row)[0]
 

@@ -66,11 +66,14 @@ def create_job(
     timeout_s: int | None,
     lease_s: int = LEASE_S,
     retry_delay_s: int = 0,
+    memory: Sequence[str] = (),
 ) -> NewJobKey:
     """Begin a job; its datums and `start_job` follow in the same transaction.
 
     Args:
         retry_delay_s: How long a datum waits after its first failure; doubled by each further one.
+        memory: Of the workers, the least first: what runs out of it is tried with the next; empty:
+            as the spec says, and no more.
 
     Raises:
         InvalidInput: A name, command or number that the table refuses.
@@ -78,7 +81,8 @@ def create_job(
     row = conn.execute(
         """
         select job_no, job_id from falconeri.create_job(
-          %s, %s, %s, %s, %s::integer, %s::integer, %s::integer, %s::integer, %s::integer
+          %s, %s, %s, %s, %s::integer, %s::integer, %s::integer, %s::integer, %s::integer,
+          %s::text[]
         )
         """,
         (
@@ -91,6 +95,7 @@ def create_job(
             timeout_s,
             lease_s,
             retry_delay_s,
+            list(memory),
         ),
     ).fetchone()
     return NewJobKey(*cast("tuple[int, UUID]", row))

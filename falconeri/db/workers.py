@@ -27,15 +27,22 @@ class Holder(Struct, frozen=True):
     held_s: float
 
 
-def register_worker(conn: Connection, *, job_id: UUID, pod_name: str, node_name: str) -> WorkOrder:
+def register_worker(
+    conn: Connection, *, job_id: UUID, pod_name: str, node_name: str, rung: int = 0
+) -> WorkOrder:
     """Make a pod known that will send heartbeats; a repeat is fine.
+
+    Args:
+        rung: How much memory it has, for jobs with a ladder: it gets datums of this rung only.
 
     Raises:
         JobNotFound: ZF001, HTTP 404.
+        InvalidInput: ZF009, HTTP 422: the job has no such rung.
     """
     with conn.cursor(row_factory=record(WorkOrder)) as cursor:
         cursor.execute(
-            "select * from falconeri.register_worker(%s, %s, %s)", (job_id, pod_name, node_name)
+            "select * from falconeri.register_worker(%s, %s, %s, %s::smallint)",
+            (job_id, pod_name, node_name, rung),
         )
         return cast("WorkOrder", cursor.fetchone())
 

@@ -168,6 +168,10 @@ _INSTANCES: tuple[Any, ...] = (
         [_DATUM],
         [],
         [records.Wait("unschedulable", "0/3 nodes are available: 3 Insufficient cpu.", 4, _LATER)],
+        [
+            records.MemoryRung(0, "2Gi", ready=120, running=10, workers=10),
+            records.MemoryRung(1, "4Gi", ready=0, running=1, workers=1),
+        ],
     ),
     records.DatumAnswer(_DATUM),
     records.DatumDescription(_DATUM, [_INPUT], log_tail=_TAIL),

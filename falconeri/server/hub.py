@@ -19,7 +19,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -32,6 +32,7 @@ from falconeri.log import get_logger
 from falconeri.server.feed import Feed
 from falconeri.server.room import EMPTY, Room, resolve
 from falconeri.states import Verdict
+from falconeri.wire.memory import MAX_RUNGS
 from falconeri.wire.records import Progress
 from falconeri.wire.work import WorkAnswer, WorkerIdentity
 
@@ -62,14 +63,25 @@ FIRST_BATCH = 1
 ever more, as long as there is something for all of them."""
 
 
+class Key(NamedTuple):
+    """Which waiters have a room together: a job's, of one rung of its ladder of memory.
+
+    Where one of them gets nothing, the others of the same room don't either. Those who watch the
+    job are in the first one.
+    """
+
+    job_id: UUID
+    rung: int = 0
+
+
 class Hub:
     """All waiting of one falconerid. Its methods are for its own event loop only."""
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
         self.feed = Feed(self._connect)
-        self._rooms: defaultdict[UUID, Room] = defaultdict(Room)
-        self._dirty: dict[UUID, None] = {}
+        self._rooms: defaultdict[Key, Room] = defaultdict(Room)
+        self._dirty: dict[Key, None] = {}
         self._wake = asyncio.Event()
         self._closing = False
 
@@ -100,53 +112,55 @@ class Hub:
 
         A pod has one place: if it asks anew, its earlier request is answered `empty`.
         """
-        room = self._rooms[job_id]
+        key = Key(job_id, who.rung)
+        room = self._rooms[key]
         future = room.enter(who)
         if self._closing:
             resolve(future, EMPTY)
         if room.new or not room.asleep:
-            self._look_at(job_id)
+            self._look_at(key)
         try:
             yield future
         finally:
             room.leave(who.pod_name, future)
-            self._leave(job_id)
+            self._leave(key)
 
     async def last_minute(
         self, job_id: UUID, who: WorkerIdentity, future: asyncio.Future[WorkAnswer]
     ) -> WorkAnswer:
         """What a worker is told whose time is over; see `Room.last_minute`."""
-        return await self._rooms[job_id].last_minute(who.pod_name, future)
+        return await self._rooms[Key(job_id, who.rung)].last_minute(who.pod_name, future)
 
     @asynccontextmanager
     async def watcher(self, job_id: UUID) -> AsyncGenerator[asyncio.Future[Progress]]:
         """A place among those who wait for a job's end, left with the context."""
+        key = Key(job_id)
         future = asyncio.get_running_loop().create_future()
-        self._rooms[job_id].watchers.add(future)
+        self._rooms[key].watchers.add(future)
         if self._closing:
             future.cancel()
-        self._look_at(job_id)
+        self._look_at(key)
         try:
             yield future
         finally:
-            self._rooms[job_id].watchers.discard(future)
-            self._leave(job_id)
+            self._rooms[key].watchers.discard(future)
+            self._leave(key)
 
-    def _leave(self, job_id: UUID) -> None:
-        room = self._rooms[job_id]
+    def _leave(self, key: Key) -> None:
+        room = self._rooms[key]
         if not room.workers and not room.watchers:
-            del self._rooms[job_id]
+            del self._rooms[key]
 
-    def _look_at(self, *job_ids: UUID) -> None:
-        self._dirty.update(dict.fromkeys(job_ids))
+    def _look_at(self, *keys: Key) -> None:
+        self._dirty.update(dict.fromkeys(keys))
         self._wake.set()
 
-    def _wake_up(self, *job_ids: UUID) -> None:
+    def _wake_up(self, *keys: Key) -> None:
         """Something has become ready, or may have."""
-        for job_id in job_ids:
-            if room := self._rooms.get(job_id):
+        for key in keys:
+            if room := self._rooms.get(key):
                 room.wake()
-        self._look_at(*job_ids)
+        self._look_at(*keys)
 
     async def _for_ever(self, work: Callable[[], Awaitable[None]]) -> None:
         """Begin again, with a new connection, whenever one is lost."""
@@ -167,7 +181,8 @@ class Hub:
                 self._wake_up(*self._rooms)
                 async for notification in conn.notifies(timeout=SAFETY_S):
                     job_id = UUID(notification.payload)
-                    self._wake_up(job_id)
+                    keys = (Key(job_id, rung) for rung in range(MAX_RUNGS))
+                    self._wake_up(*(key for key in keys if key in self._rooms))
                     self.feed.look_at(job_id)
                 await conn.execute("select 1")
 
@@ -180,35 +195,35 @@ class Hub:
                 self._wake.clear()
                 await self._wake.wait()
 
-    async def _serve(self, conn: psycopg.AsyncConnection, job_id: UUID) -> None:
-        """Give a job's waiters what there is."""
+    async def _serve(self, conn: psycopg.AsyncConnection, key: Key) -> None:
+        """Give those in a room what there is."""
         # Before: what changes meanwhile is looked at again.
-        del self._dirty[job_id]
-        room = self._rooms.get(job_id)
+        del self._dirty[key]
+        room = self._rooms.get(key)
         if room is None:
             return
         try:
-            await self._serve_workers(conn, job_id, room)
-            await self._serve_watchers(conn, job_id, room)
+            await self._serve_workers(conn, key, room)
+            await self._serve_watchers(conn, key.job_id, room)
         except FalconeriError as ex:
             room.turn_away(ex)
         except LockNotAvailable:
-            self._look_at(job_id)  # after the others
+            self._look_at(key)  # after the others
         except BaseException:  # the connection is lost: the next one begins with this job
-            self._look_at(job_id)
+            self._look_at(key)
             raise
 
-    async def _serve_workers(self, conn: psycopg.AsyncConnection, job_id: UUID, room: Room) -> None:
+    async def _serve_workers(self, conn: psycopg.AsyncConnection, key: Key, room: Room) -> None:
         if not room.asleep:
-            if await self._hand_out(conn, job_id, room) is not Verdict.EMPTY:
+            if await self._hand_out(conn, key, room) is not Verdict.EMPTY:
                 return
             room.watch()
-            await db.watch_job(conn, job_id=job_id)
+            await db.watch_job(conn, job_id=key.job_id)
             # What became ready before we watched is found now; what comes later is notified.
-            if await self._hand_out(conn, job_id, room) is not Verdict.EMPTY:
+            if await self._hand_out(conn, key, room) is not Verdict.EMPTY:
                 return
             room.fall_asleep()
-        await self._give_back(conn, job_id, room)
+        await self._give_back(conn, key, room)
 
     async def _serve_watchers(
         self, conn: psycopg.AsyncConnection, job_id: UUID, room: Room
@@ -221,45 +236,45 @@ class Hub:
                 resolve(future, progress)
 
     async def _hand_out(
-        self, conn: psycopg.AsyncConnection, job_id: UUID, room: Room
+        self, conn: psycopg.AsyncConnection, key: Key, room: Room
     ) -> Verdict | None:
         """Claim for the waiting workers in their order; say what stopped it, if anything did."""
         count = FIRST_BATCH
         while asked := room.first(count):
-            verdict = await self._claim(conn, job_id, room, asked)
+            verdict = await self._claim(conn, key, room, asked)
             if verdict is not None:
                 return verdict
             count = min(count * 8, BATCH)
         return None
 
-    async def _give_back(self, conn: psycopg.AsyncConnection, job_id: UUID, room: Room) -> None:
+    async def _give_back(self, conn: psycopg.AsyncConnection, key: Key, room: Room) -> None:
         """Give to newcomers what they hold: an answer that said so may have been lost."""
         pods = room.take_new()
         if not pods:
             return
         # Not by claims for all of them: a claim stops at the first who gets nothing.
-        holding = await db.list_holding(conn, job_id=job_id, pod_names=pods)
+        holding = await db.list_holding(conn, job_id=key.job_id, pod_names=pods)
         if asked := room.still_here(holding):
-            verdict = await self._claim(conn, job_id, room, asked)
+            verdict = await self._claim(conn, key, room, asked)
             if verdict is Verdict.BUSY:
                 room.keep_new(pods)
 
     async def _claim(
         self,
         conn: psycopg.AsyncConnection,
-        job_id: UUID,
+        key: Key,
         room: Room,
         asked: Sequence[WorkerIdentity],
     ) -> Verdict | None:
         """Claim for these workers, and answer those that got something."""
         with room.turn(asked):
-            answers = await db.claim_datums(conn, job_id=job_id, who=asked)
+            answers = await db.claim_datums(conn, job_id=key.job_id, who=asked)
             for pod_name, answer in answers:
                 room.give(pod_name, answer)
         verdict = answers.stopped_by
         if verdict is Verdict.BUSY:
             await asyncio.sleep(BUSY_S)
-            self._look_at(job_id)  # again, after the others
+            self._look_at(key)  # again, after the others
         elif verdict is Verdict.ENDED:
             room.end()
         return verdict

@@ -10,6 +10,7 @@ import falcon
 from falconeri.db import controls as db_controls
 from falconeri.db import datums as db_datums
 from falconeri.db import jobs as db_jobs
+from falconeri.db import rungs as db_rungs
 from falconeri.db import waits as db_waits
 from falconeri.errors import (
     BadRequest,
@@ -176,6 +177,7 @@ class JobDescribe(JobResource):
                 running_datums=db_datums.list_running_datums(conn, job_id=key, limit=LISTED_DATUMS),
                 error_datums=db_datums.list_failed_datums(conn, job_id=key, limit=LISTED_DATUMS),
                 waits=db_waits.list_waits(conn, job_id=key),
+                rungs=db_rungs.list_rungs(conn, job_id=key),
             )
         exchange.answer(resp, description)
 

@@ -52,13 +52,14 @@ def rehearse(services: Services, spec: PipelineSpec) -> JobPlan:
         inputs=[_input(atom) for atom in atoms_of(plan.atoms)],
         sample=first_datums(plan.atoms, SAMPLED),
         parallelism=spec.parallelism_spec.constant,
-        memory=spec.resource_requests.memory,
+        memory=spec.resource_requests.least_memory,
         cpu=spec.resource_requests.cpu,
         max_tries=spec.max_tries,
         retry_delay_s=spec.retry_delay_s,
         timeout_s=spec.timeout_s,
         secrets=[_secret(services, secret) for secret in spec.transform.secrets],
         rivals=rivals,
+        memory_rungs=spec.resource_requests.memory_rungs,
     )
 
 

@@ -39,7 +39,7 @@ class _Turn(NamedTuple):
 
 @dataclass
 class Room:
-    """The waiting room of one job."""
+    """The waiting room of one job, or of the workers of one rung of its ladder of memory."""
 
     workers: dict[str, Place] = field(default_factory=dict[str, Place])
     """By pod, in the order of their coming."""

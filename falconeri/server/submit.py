@@ -101,6 +101,7 @@ def begin_job(conn: Connection, spec: PipelineSpec) -> NewJobKey:
         max_tries=spec.max_tries,
         timeout_s=spec.timeout_s,
         retry_delay_s=spec.retry_delay_s,
+        memory=spec.resource_requests.memory_rungs,
     )
 
 

@@ -105,7 +105,7 @@ class WorkWait:
         """Wait for a datum; `empty` when the time is over: ask again."""
         key = exchange.parse_uuid(job_id, "job_id")
         wish = codec.decode(await _read(req), WaitForWork)
-        who = WorkerIdentity(wish.pod_name, wish.node_name)
+        who = WorkerIdentity(wish.pod_name, wish.node_name, wish.rung)
         async with self._hub.worker(key, who) as future:
             work = await _first(req, future, wish.hold_s)
             if work is None:

@@ -116,14 +116,14 @@ class Workers(WorkResource):
         after = found[-1].pod_name if len(found) == limit else None
         exchange.answer(resp, WorkersPage(workers=found, after=after))
 
-    @operation(Access.WORK, JobNotFound, body=WorkerIdentity, answers=WorkOrder)
+    @operation(Access.WORK, JobNotFound, InvalidInput, body=WorkerIdentity, answers=WorkOrder)
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
         """Register a worker and tell it its job; a repeat is fine."""
         key = exchange.parse_uuid(job_id, "job_id")
         who = exchange.body(req, WorkerIdentity)
         with self._services.db.connection() as conn:
             order = db_workers.register_worker(
-                conn, job_id=key, pod_name=who.pod_name, node_name=who.node_name
+                conn, job_id=key, pod_name=who.pod_name, node_name=who.node_name, rung=who.rung
             )
         exchange.answer(resp, order)
 
@@ -204,6 +204,7 @@ class Tries(WorkResource):
                 datum_id=self._datum_id(req, datum_id, conn),
                 pod_name=held.pod_name,
                 attempt=held.attempt,
+                failure_class=held.failure_class,
             )
         exchange.answer(resp, TriesLeft(tries_left=left))
 

@@ -84,6 +84,8 @@ class JobPlan(Struct, frozen=True):
     secrets: list[PlannedSecret]
     rivals: list[Rival]
     """The oldest ones, should there be very many."""
+    memory_rungs: list[str] = []
+    """The ladder of memory, the least first; empty if there is one amount."""
 
 
 class PlanAnswer(Struct, frozen=True):

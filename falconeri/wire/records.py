@@ -112,6 +112,19 @@ class Wait(Struct, frozen=True):
     """When it was first seen."""
 
 
+class MemoryRung(Struct, frozen=True):
+    """One amount of memory of a job's ladder, what waits for it and what runs with it."""
+
+    rung: int
+    """0: where all datums begin; those that ran out of memory there are on the next."""
+    memory: str
+    """What each worker gets, as Kubernetes writes it."""
+    ready: int
+    running: int
+    workers: int
+    """Registered pods that are not known to have died."""
+
+
 class JobDescription(Struct, frozen=True):
     """All about a job that fits a page. Lists are cut at 1,000 datums."""
 
@@ -121,6 +134,8 @@ class JobDescription(Struct, frozen=True):
     error_datums: list[Datum]
     waits: list[Wait] = field(default_factory=list[Wait])
     """Empty also from the original's falconerid, which doesn't know."""
+    rungs: list[MemoryRung] = field(default_factory=list[MemoryRung])
+    """The ladder of memory, the least first; empty if `resource_requests.memory` is one amount."""
 
 
 class DatumDescription(Struct, frozen=True, omit_defaults=True):

@@ -16,6 +16,7 @@ from falconeri.errors import InvalidInput, InvalidSpec
 from falconeri.globs import MAX_LENGTH, compile_glob
 from falconeri.sizes import SIZE, parse_size_bytes
 from falconeri.wire import codec
+from falconeri.wire.memory import MemoryLadder
 from falconeri.wire.pod_patch import PodPatch, parse_patch
 from falconeri.wire.pod_spec import Gpu, PodSpec, Quantity, SchedulingSpec
 
@@ -113,13 +114,26 @@ class ParallelismSpec(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ResourceRequests(Struct, frozen=True, forbid_unknown_fields=True):
-    """What each worker gets: `memory` as Kubernetes writes it (`500Mi`), `cpu` in cores."""
+    """What each worker gets: `memory` as Kubernetes writes it (`500Mi`), `cpu` in cores.
 
-    memory: _NonEmpty
+    With a ladder of memory, workers with more are made for the datums that ran out of it.
+    """
+
+    memory: _NonEmpty | MemoryLadder
     cpu: Annotated[float, Meta(ge=0)]
     gpu: Gpu | UnsetType = UNSET
     extended: dict[str, Quantity] | UnsetType = UNSET
     """Any other resource of nodes, by name: `{"ephemeral-storage": "10Gi"}`."""
+
+    @property
+    def least_memory(self) -> str:
+        """What the workers get with which all datums begin."""
+        return self.memory if isinstance(self.memory, str) else self.memory.start
+
+    @property
+    def memory_rungs(self) -> list[str]:
+        """All amounts of the ladder, the least first; empty if there is none."""
+        return [] if isinstance(self.memory, str) else self.memory.rungs
 
 
 class Grouping(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

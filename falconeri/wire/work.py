@@ -13,10 +13,12 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from falconeri.states import AttemptOutcome, FailureClass, JobStatus, OutputStatus, Verdict
+from falconeri.wire.memory import MAX_RUNGS
 from falconeri.wire.spec import PipelineSpec
 
 _Name = Annotated[str, Meta(min_length=1, max_length=253)]
 _Slot = Annotated[int, Meta(ge=0, le=15)]
+_Rung = Annotated[int, Meta(ge=0, lt=MAX_RUNGS)]
 _Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
@@ -26,11 +28,14 @@ class NewJob(Struct, frozen=True):
     job: PipelineSpec
 
 
-class WorkerIdentity(Struct, frozen=True):
+class WorkerIdentity(Struct, frozen=True, omit_defaults=True):
     """Who asks: the pod and its node. Names are unique among the pods of a job, for ever."""
 
     pod_name: _Name
     node_name: _Name
+    rung: _Rung = 0
+    """How much memory the worker has, for jobs with a ladder: it gets datums of this rung only.
+    What it says first, when it registers, is what counts."""
 
 
 class ClaimRequest(Struct, frozen=True, omit_defaults=True):
@@ -134,11 +139,13 @@ class CompletionAnswer(Struct, frozen=True):
     next: WorkAnswer
 
 
-class HeldAttempt(Struct, frozen=True):
+class HeldAttempt(Struct, frozen=True, omit_defaults=True):
     """The body of `POST /datums/{id}/tries_left`: an attempt in the hands of a pod."""
 
     pod_name: _Name
     attempt: int
+    failure_class: FailureClass | None = None
+    """Of its failure: one for lack of memory may be no end where another one would be."""
 
 
 class TriesLeft(Struct, frozen=True):
@@ -171,13 +178,15 @@ class HeartbeatAnswer(Struct, frozen=True):
     lost: list[UUID]
 
 
-class WaitForWork(Struct, frozen=True):
+class WaitForWork(Struct, frozen=True, omit_defaults=True):
     """The body of `POST /jobs/{id}/wait_for_work` on the waiting port."""
 
     pod_name: _Name
     node_name: _Name
     hold_s: Annotated[float, Meta(ge=0, le=55)] = 25.0
     """Seconds after which `empty` is answered."""
+    rung: _Rung = 0
+    """The one with which the worker registered."""
 
 
 class NewOutput(Struct, frozen=True):

@@ -9,7 +9,7 @@ select
     else 'idle'
   end as state,
   c.datum_ids, c.held_since, w.registered_at, h.at as last_heartbeat_at, w.leased,
-  w.ended_at, w.end_class, w.end_message, c.log_tails, c.holds
+  w.ended_at, w.end_class, w.end_message, c.log_tails, c.holds, w.rung
 from falconeri.workers w
 join falconeri.jobs j on j.job_no = w.job_no and j.deleted_at is null
 left join falconeri.heartbeats h on h.worker_no = w.worker_no

@@ -14,7 +14,7 @@ from falconeri.cluster.base import WaitingWorkers
 from falconeri.cluster.local import LocalCluster
 from falconeri.db import controls, datums, jobs, outputs, waits
 from falconeri.db.pool import Database
-from falconeri.states import JobStatus
+from falconeri.states import FailureClass, JobStatus
 from falconeri.tokens import make_token
 from falconeri.wire.work import Claim
 from tests.cluster.factories import eventually, shell
@@ -42,7 +42,12 @@ def babysitter(database_url: str, cluster: LocalCluster) -> Iterator[Babysitter]
 
 
 def make_job(
-    conn: psycopg.Connection, *, max_tries: int = 1, timeout_s: int | None = None, count: int = 1
+    conn: psycopg.Connection,
+    *,
+    max_tries: int = 1,
+    timeout_s: int | None = None,
+    count: int = 1,
+    memory: tuple[str, ...] = (),
 ) -> UUID:
     with conn.transaction():
         key = jobs.create_job(
@@ -54,6 +59,7 @@ def make_job(
             parallelism=2,
             max_tries=max_tries,
             timeout_s=timeout_s,
+            memory=memory,
         )
         jobs.copy_datums(conn, job_no=key.job_no, datums=[b"[]"] * count)
         jobs.start_job(conn, job_no=key.job_no)
@@ -267,3 +273,28 @@ def test_what_workers_wait_for_is_noted_and_forgotten(
 
     assert [(each.reason, each.pod_count) for each in noted] == [("image", 2)]
     assert waits.list_waits(conn, job_id=job_id) == []
+
+
+def test_a_datum_that_ran_out_of_memory_gets_workers_of_the_next_rung(
+    babysitter: Babysitter, cluster: LocalCluster, conn: psycopg.Connection
+) -> None:
+    job_id = make_job(conn, memory=("1Gi", "2Gi"))
+    babysitter.start_workers(job_id)
+    lowest = eventually(cluster.live_workers, what="a worker")
+    held = claim(conn, job_id)
+    datums.complete_and_claim(
+        conn,
+        datum_id=held.datum_id,
+        pod_name="pod",
+        attempt=1,
+        report=failed(FailureClass.OUT_OF_MEMORY),
+        claim_next=False,
+    )
+
+    babysitter.start_workers(job_id)  # as the task does that was deferred with it
+
+    eventually(lambda: len(cluster.live_workers()) == 2, what="one worker more")
+    conn.execute("delete from falconeri.requeue")  # as if it had been done, and long ago
+    conn.execute("update falconeri.rungs set active_at = now() - interval '1 hour'")
+    babysitter.look_around()
+    assert cluster.live_workers() == lowest

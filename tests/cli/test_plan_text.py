@@ -124,3 +124,10 @@ def test_few_datums_are_all_there() -> None:
 )
 def test_bytes_have_two_digits_or_more(count: int, text: str) -> None:
     assert bytes_text(count) == text
+
+
+def test_plan_says_with_how_much_more_memory_a_datum_is_tried_again() -> None:
+    lines = list(plan_lines(plan(memory="2Gi", memory_rungs=["2Gi", "4Gi", "6Gi"])))
+
+    at = lines.index("Workers: 10, each with 2Gi and 0.5 CPUs")
+    assert lines[at + 1] == "Out of memory: again with 4Gi, then 6Gi"

@@ -4,6 +4,7 @@ from falconeri.wire.records import (
     DatumStatusCount,
     InputFile,
     JobDescription,
+    MemoryRung,
     Wait,
 )
 from falconeri_cli.plain import clean, one_line
@@ -140,3 +141,15 @@ def test_job_description_says_why_workers_wait() -> None:
         "  1 worker since 2018-07-06T11:27:50.123456: image: no/such:image can't be pulled",
     ]
     assert "Waiting:" not in job_description(JobDescription(job(), [], [], []))
+
+
+def test_job_description_shows_a_ladder_of_memory() -> None:
+    rungs = [MemoryRung(0, "2Gi", 120, 10, 10), MemoryRung(1, "4Gi", 0, 1, 1)]
+
+    lines = job_description(JobDescription(job(), [], [], [], [], rungs)).splitlines()
+
+    assert lines[lines.index("Memory:") + 1 :] == [
+        "  2Gi: 120 ready, 10 running, 10 workers",
+        "  4Gi: 0 ready, 1 running, 1 worker",
+    ]
+    assert "Memory:" not in job_description(JobDescription(job(), [], [], []))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from falconeri.cluster.manifest import kubernetes_name
 from falconeri.errors import InvalidSpec
 from falconeri.states import FailureClass
 from falconeri.wire.records import Job
@@ -104,6 +107,37 @@ def test_a_pod_that_ran_out_of_memory_costs_its_datum_a_try(
 
     assert site.command("job", "wait", name).stdout == "error\n"
     assert "OOMKilled" in site.command("job", "datums", name).stdout
+
+
+def test_a_datum_that_runs_out_of_memory_is_done_by_a_larger_worker(
+    site: Site, fake: FakeKubernetes
+) -> None:
+    # On the first rung it waits for its end.
+    script = """
+    for text in "$pfs"/in/*; do
+      if [ "$(cat "$text")" = large ] && [ "${FALCONERI_RUNG:-0}" != 1 ]; then exec sleep 600; fi
+      echo "rung ${FALCONERI_RUNG:-0}" > "$pfs/out/$(basename "$text")"
+    done"""
+    name = site.run(
+        script,
+        {"a": "large", "b": "small", "c": "small"},
+        parallelism_spec={"constant": 1},
+        resource_requests={"memory": {"start": "128Mi", "max": "512Mi"}, "cpu": 0.1},
+    )
+    [pod] = site.wait_for_pods(name, 1)
+    eventually(lambda: _holder(site, name) == pod, what="a datum that runs")
+
+    fake.run_out_of_memory(pod)
+    [larger] = site.wait_for_pods(kubernetes_name(name, 1), 1)
+    found: Any = site.place.apis.core.read_namespaced_pod(larger, site.place.namespace)
+    waited = site.command("job", "wait", name)
+
+    assert (waited.returncode, waited.stdout) == (0, "done\n"), waited.stderr
+    assert found.spec.containers[0].resources.limits["memory"] == "256Mi"
+    assert site.outputs(name) == {"a": "rung 1\n", "b": "rung 0\n", "c": "rung 0\n"}
+    described = site.command("job", "describe", name).stdout
+    assert "  256Mi: 0 ready, 0 running, 0 workers\n" in described
+    site.wait_until_nothing_is_left(name)
 
 
 def _hanging(site: Site, job: Job) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from falconeri.wire.work import ProgramOptions
 from falconeri_worker.programs import open_program
-from tests.worker.programs import datum, message, order, run, settings_in
+from tests.worker.programs import datum, message, order, run, settings_in, tries
 
 EXAMPLES = Path(__file__).parents[2] / "examples/resident"
 COUNT = [sys.executable, str(EXAMPLES / "count.py")]
@@ -23,7 +23,7 @@ def test_example_does_one_datum_after_the_other_and_survives_a_failure(
     command: list[str], output: str, tmp_path: Path
 ) -> None:
     options = ProgramOptions(resident=True)
-    program = open_program(order(command, options), settings_in(tmp_path), lambda _: 1)
+    program = open_program(order(command, options), settings_in(tmp_path), tries(1))
     claim, out = datum("/pfs/texts/a"), tmp_path / "pfs/out"
     out.mkdir()
     text = tmp_path / "pfs/texts/a"

@@ -8,6 +8,7 @@ from tests.mutants.crosses import CROSSES
 from tests.mutants.delays import DELAYS
 from tests.mutants.ends import ENDS
 from tests.mutants.jobs import JOBS
+from tests.mutants.ladder import LADDER
 from tests.mutants.mutant import Mutant
 from tests.mutants.outputs import OUTPUTS
 from tests.mutants.workers import WORKERS
@@ -21,4 +22,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *JOBS,
     *CROSSES,
     *OUTPUTS,
+    *LADDER,
 )

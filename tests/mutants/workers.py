@@ -47,7 +47,13 @@ WORKERS: tuple[Mutant, ...] = (
     ),
     *of(
         "private/_lose_claims",
-        "lost_races leases neighbours",
+        "lost_races leases ladder neighbours",
+        ("and v_count > 0 then", "then"),
+        (
+            "when p_class = 'out_of_memory' and v_count > 0 then 'lost_worker' ",
+            "when false then null ",
+        ),
+        ("order by c.job_no, c.claimed_at, c.slot", "order by c.job_no, c.slot"),
         ("order by s.job_no, s.shard for no key update", "order by s.job_no, s.shard"),
         ("order by s.job_no, s.shard for no key", "order by s.job_no, s.shard desc for no key"),
         ("order by s.job_no, s.shard for no key", "for no key"),
@@ -87,7 +93,11 @@ WORKERS: tuple[Mutant, ...] = (
         "worker/register_worker",
         "leases",
         ("if v_job.status = 'running' then", "if true then"),
-        ("p_node_name, true)", "p_node_name, false)"),
+        ("p_node_name, true, p_rung)", "p_node_name, false, p_rung)"),
+        ("p_node_name, true, p_rung)", "p_node_name, true, 0::smallint)"),
+        ("r.job_no = v_job.job_no and r.rung = p_rung", "r.rung = p_rung"),
+        ("r.job_no = v_job.job_no and r.rung = p_rung", "r.job_no = v_job.job_no"),
+        ("if p_rung <> 0 and", "if"),
     ),
     *of(
         "private/_worker_no",

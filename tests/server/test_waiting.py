@@ -240,3 +240,52 @@ def await_refusing(falconerid: Falconerid) -> None:
             falconerid.call("GET", "/healthz")
         except (ConnectionRefusedError, ConnectionResetError, http.client.RemoteDisconnected):
             return
+
+
+def test_those_who_wait_with_more_memory_are_not_kept_from_it_by_the_others(
+    falconerid: Falconerid, make_job: MakeJob
+) -> None:
+    ladder = {"memory": {"start": "1Gi", "max": "2Gi"}, "cpu": 1}
+    job_id = make_job(1, datum_tries=1, resource_requests=ladder)["id"]
+    who = {"pod_name": "pod-big", "node_name": "n", "rung": 1}
+    falconerid.call("POST", f"/jobs/{job_id}/workers", who)
+    held = claim(falconerid, job_id, "pod-a")
+    with ThreadPoolExecutor() as threads:
+        small = threads.submit(wait_for_work, falconerid, job_id, "pod-b")
+        await_watched(falconerid, job_id)
+        big = threads.submit(
+            falconerid.call,
+            "POST",
+            f"/jobs/{job_id}/wait_for_work",
+            {**who, "hold_s": 50},
+            waiting=True,
+        )
+        left = falconerid.call(
+            "POST",
+            f"/datums/{held['claim']['datum_id']}/tries_left",
+            {"pod_name": "pod-a", "attempt": 1, "failure_class": "out_of_memory"},
+        )
+        report = {"outcome": "error", "failure_class": "out_of_memory", "error_message": "no"}
+        end = {"pod_name": "pod-a", "attempt": 1, "report": report, "claim_next": False}
+        falconerid.call("POST", f"/datums/{held['claim']['datum_id']}/complete", end)
+
+        raised = big.result(timeout=60).json
+        complete(falconerid, raised, "pod-big", "done")
+
+        assert left.json == {"tries_left": 2}
+        assert (raised["claim"]["datum_id"], raised["claim"]["attempt"]) == (
+            held["claim"]["datum_id"],
+            2,
+        )
+        assert small.result(timeout=60).json["verdict"] == "ended"
+    described = falconerid.call("GET", f"/jobs/{job_id}/describe").json["rungs"]
+    assert [rung["memory"] for rung in described] == ["1Gi", "2Gi"]
+
+
+def test_a_rung_that_a_job_has_not_is_refused(falconerid: Falconerid, make_job: MakeJob) -> None:
+    job_id = make_job(1)["id"]
+    who = {"pod_name": "pod-big", "node_name": "n", "rung": 1}
+
+    answer = falconerid.call("POST", f"/jobs/{job_id}/workers", who)
+
+    assert (answer.status, answer.json["code"]) == (422, "invalid_input")

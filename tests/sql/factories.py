@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -48,6 +48,7 @@ def make_job(
     egress_uri: str = "s3://out/",
     retry_delay_s: int = 0,
     inputs: Callable[[int], bytes] | None = None,
+    memory: Sequence[str] = (),
 ) -> NewJobKey:
     """A running job of `count` datums, each with one input file.
 
@@ -66,6 +67,7 @@ def make_job(
             timeout_s=timeout_s,
             lease_s=lease_s,
             retry_delay_s=retry_delay_s,
+            memory=memory,
         )
         rows = map(inputs or inputs_json, range(1, count + 1))
         jobs.copy_datums(conn, job_no=job.job_no, datums=rows)

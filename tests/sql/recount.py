@@ -14,10 +14,11 @@ select s.job_no, s.shard,
   and s.error = count(*) filter (where d.status = 'error')
   and s.canceled = count(*) filter (where d.status = 'canceled')
   and s.open = count(*) filter (where d.status in ('ready', 'running'))
-  and s.requeued + s.delayed + s.last_seq - s.next_seq + 1
+  and s.requeued + s.raised + s.delayed + s.last_seq - s.next_seq + 1
     = count(*) filter (where d.status = 'ready')
-  and (s.requeued, s.delayed) = (
-    select count(*) filter (where r.ready_at is null), count(r.ready_at)
+  and (s.requeued, s.raised, s.delayed) = (
+    select count(*) filter (where r.ready_at is null and r.rung = 0),
+      count(*) filter (where r.ready_at is null and r.rung > 0), count(r.ready_at)
     from falconeri.requeue r where r.job_no = s.job_no and r.shard = s.shard
   )
   and s.failed_attempts = (
@@ -39,7 +40,7 @@ group by s.job_no, s.shard
 _STOPPED_SHARDS = """
 select s.job_no, s.shard from falconeri.shards s
 where s.job_no = any(%s) and s.halted and s.open = 0 and (
-  (s.requeued, s.delayed, s.running, s.next_seq) <> (0, 0, 0, s.last_seq + 1)
+  (s.requeued, s.raised, s.delayed, s.running, s.next_seq) <> (0, 0, 0, 0, s.last_seq + 1)
   or (s.done, s.error, s.canceled) <> (
     select count(*) filter (where d.status = 'done'), count(*) filter (where d.status = 'error'),
       count(*) filter (where d.status = 'canceled')
@@ -60,12 +61,41 @@ select a.job_no, a.seq from falconeri.attempts a where a.job_no = any(%s)
 group by a.job_no, a.seq having max(a.attempt) <> count(*) or min(a.attempt) <> 1
 """
 
+_WRONG_RUNG = """
+select a.job_no, a.seq from (
+  select a.job_no, a.seq, w.rung, count(*) filter (
+    where a.failure_class = 'out_of_memory' and a.outcome = 'error'
+  ) over (
+    partition by a.job_no, a.seq order by a.attempt
+    rows unbounded preceding exclude current row
+  ) as hungry,
+    (select coalesce(max(r.rung), 0) from falconeri.rungs r where r.job_no = a.job_no) as top
+  from (
+    select a.job_no, a.seq, a.attempt, a.worker_no, a.failure_class, a.outcome
+    from falconeri.attempts a where a.job_no = any(%s)
+    union all
+    select c.job_no, c.seq, c.attempt, c.worker_no, null, null
+    from falconeri.claims c join falconeri.jobs j using (job_no)
+    where c.seq is not null and j.status = 'running'
+  ) a join falconeri.workers w using (worker_no)
+) a
+where a.rung <> least(a.hungry, a.top)
+"""
+
 _TOO_OFTEN = """
 select a.job_no, a.seq from falconeri.attempts a join falconeri.shards s
   on s.job_no = a.job_no and a.seq between s.first_seq and s.last_seq
+cross join lateral (
+  select falconeri._spends_a_try(a.failure_class) and not (
+    a.failure_class = 'out_of_memory' and exists (
+      select from falconeri.rungs r join falconeri.workers w on w.worker_no = a.worker_no
+      where r.job_no = a.job_no and r.rung > w.rung
+    )
+  ) as spends
+) t
 where a.job_no = any(%s)
 group by a.job_no, a.seq, s.max_tries, s.max_losses
-having count(*) filter (where falconeri._spends_a_try(a.failure_class)) > s.max_tries
+having count(*) filter (where t.spends) > s.max_tries
   or count(*) filter (where not falconeri._spends_a_try(a.failure_class)) > s.max_losses
   or count(*) filter (where a.final) > 1
 """
@@ -73,10 +103,18 @@ having count(*) filter (where falconeri._spends_a_try(a.failure_class)) > s.max_
 _TOO_SOON = """
 select a.job_no, a.seq from falconeri.attempts a join falconeri.shards s
   on s.job_no = a.job_no and a.seq between s.first_seq and s.last_seq
+cross join lateral (
+  select falconeri._spends_a_try(a.failure_class) and not (
+    a.failure_class = 'out_of_memory' and exists (
+      select from falconeri.rungs r join falconeri.workers w on w.worker_no = a.worker_no
+      where r.job_no = a.job_no and r.rung > w.rung
+    )
+  ) as spends
+) t
 where a.job_no = any(%s) and a.outcome = 'error'
 group by a.job_no, a.seq, s.max_tries, s.max_losses
 having bool_or(a.final)
-  and count(*) filter (where falconeri._spends_a_try(a.failure_class)) < s.max_tries
+  and count(*) filter (where t.spends) < s.max_tries
   and count(*) filter (where not falconeri._spends_a_try(a.failure_class)) < s.max_losses
 """
 
@@ -112,6 +150,7 @@ def check(conn: psycopg.Connection, *jobs: NewJobKey) -> None:
             ("gap in the attempts", _GAPS),
             ("more attempts than allowed", _TOO_OFTEN),
             ("given up too soon", _TOO_SOON),
+            ("tried with too little memory, or too much", _WRONG_RUNG),
             ("shards of a group miscounted", _GROUPS),
         ):
             assert cursor.execute(query.encode(), numbers).fetchall() == [], wrong

@@ -20,13 +20,14 @@ from falconeri.db import (
     outputs,
     plans,
     requests,
+    rungs,
     waiting,
     waits,
     workers,
 )
 from falconeri.resources import sql_root
 
-MODULES = (controls, datums, jobs, outputs, plans, requests, waiting, waits, workers)
+MODULES = (controls, datums, jobs, outputs, plans, requests, rungs, waiting, waits, workers)
 
 # A wrapper takes one argument of a type of ours for several of SQL's.
 BUNDLED = {

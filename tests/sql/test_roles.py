@@ -102,7 +102,7 @@ def test_listener_is_told_and_can_do_nothing_else(
 def test_reader_may_read_every_view(
     conn: psycopg.Connection, become: Callable[[str], psycopg.Connection], schema: str
 ) -> None:
-    job = make_job(conn, 3, max_tries=1)
+    job = make_job(conn, 3, max_tries=1, memory=("1Gi", "2Gi"))
     complete(conn, claim(conn, job), report=failed())
     output_calls.register(conn, claim(conn, job), [output_calls.A])
     jobs.sample_progress(conn)

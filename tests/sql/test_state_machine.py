@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from falconeri.db import controls, jobs, outputs, workers
+from falconeri.db import controls, jobs, outputs, rungs, workers
 from falconeri.db.jobs import NewJobKey
 from falconeri.errors import ClaimLost, JobNotRunning, OutputBusy, OutputClash, OutputsMismatch
 from falconeri.states import DatumStatus, FailureClass, Verdict
@@ -28,7 +28,10 @@ from tests.conftest import Connect
 from tests.sql import recount
 from tests.sql.factories import DONE, ask, complete, failed, make_job, progress
 
-PODS = st.sampled_from([("a", 0), ("a", 1), ("b", 0), ("c", 0)])
+PODS = st.sampled_from(
+    [("a", 0), ("a", 1), ("b", 0), ("c", 0), ("big", 0), ("big", 1), ("huge", 0)]
+)
+RUNGS = {"big": 1, "huge": 2}
 REPORTS = st.sampled_from([DONE, DONE, *map(failed, FailureClass)])
 URIS = st.sets(st.sampled_from(["s3://out/1", "s3://out/2", "s3://out/3"]), max_size=2)
 REFUSALS = {
@@ -52,8 +55,11 @@ class JobHistory(RuleBasedStateMachine):
         shards=st.integers(1, 3),
         max_tries=st.integers(1, 3),
         max_losses=st.integers(1, 2),
+        memory=st.sampled_from([(), ("1Gi", "2Gi"), ("1Gi", "2Gi", "3Gi")]),
     )
-    def begin(self, count: int, shards: int, max_tries: int, max_losses: int) -> None:
+    def begin(
+        self, count: int, shards: int, max_tries: int, max_losses: int, memory: tuple[str, ...]
+    ) -> None:
         self.conn.execute("reset falconeri.now")
         self.job = make_job(
             self.conn,
@@ -61,7 +67,13 @@ class JobHistory(RuleBasedStateMachine):
             shards=min(shards, count),
             max_tries=max_tries,
             max_losses=max_losses,
+            memory=memory,
         )
+        for pod, rung in RUNGS.items():
+            if rung < len(memory):
+                workers.register_worker(
+                    self.conn, job_id=self.job.job_id, pod_name=pod, node_name="n", rung=rung
+                )
         self.ended: dict[UUID, DatumStatus] = {}
         self.seen: dict[tuple[UUID, int], str] = {}
         self.later_s = 0
@@ -98,7 +110,10 @@ class JobHistory(RuleBasedStateMachine):
         found = self._note(pod, answer)
         return NOTHING if found is None else found
 
-    @rule(pod=st.sampled_from("abc"), failure_class=st.sampled_from(FailureClass))
+    @rule(
+        pod=st.sampled_from(["a", "b", "c", "big", "huge"]),
+        failure_class=st.sampled_from(FailureClass),
+    )
     def die(self, pod: str, failure_class: FailureClass) -> None:
         workers.requeue_lost(
             self.conn,
@@ -143,6 +158,15 @@ class JobHistory(RuleBasedStateMachine):
                 raise
         else:
             assert {file.uri for file in files} == uris
+
+    @rule()
+    def look_at_the_rungs(self) -> None:
+        needed = {rung.rung: rung.workers for rung in rungs.size_rungs(self.conn)}
+        waiting = self.conn.execute(
+            "select distinct rung from falconeri.requeue where job_no = %s and rung > 0",
+            (self.job.job_no,),
+        ).fetchall()
+        assert {rung for (rung,) in waiting} <= needed.keys()
 
     @rule()
     def pause(self) -> None:

@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from falconeri.states import JobStatus
+from falconeri.states import FailureClass, JobStatus
 from falconeri.wire.work import Claim, InputRef, ProgramOptions, WorkOrder
+from falconeri_worker.err_cmd import TriesLeft
 from falconeri_worker.excerpt import Excerpt
 from falconeri_worker.program import Program, Ran
 from falconeri_worker.settings import Settings
@@ -30,6 +31,7 @@ def settings_in(home: Path) -> Settings:
         space=None,
         prefetch=False,
         grace_s=0,
+        rung=0,
         listen_dsn=None,
     )
 
@@ -60,6 +62,15 @@ def run(program: Program, claim: Claim | None = None, *stops: Stop) -> tuple[Ran
     output = Excerpt()
     ran = program.run(claim or datum("/pfs/in/a"), stops=stops, output=output)
     return ran, output.text()
+
+
+def tries(left: int) -> TriesLeft:
+    """Answers that a datum may fail so often, whatever it fails of."""
+
+    def answer(_claim: Claim, _failure_class: FailureClass) -> int:
+        return left
+
+    return answer
 
 
 def message(ran: Ran) -> str:

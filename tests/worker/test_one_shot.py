@@ -12,7 +12,7 @@ from falconeri.states import FailureClass
 from falconeri.wire.work import Claim, ProgramOptions
 from falconeri_worker.program import Ran
 from falconeri_worker.programs import open_program
-from tests.worker.programs import datum, message, order, run, settings_in
+from tests.worker.programs import datum, message, order, run, settings_in, tries
 
 
 def sh(
@@ -25,7 +25,7 @@ def sh(
 ) -> tuple[Ran, str]:
     """Run a script as a job's command; return how it ended and what it printed."""
     job = order(["sh", "-c", script], options)
-    return run(open_program(job, settings_in(home), lambda _: tries_left), claim)
+    return run(open_program(job, settings_in(home), tries(tries_left)), claim)
 
 
 def test_stdin_has_the_lines_of_the_spec(home: Path) -> None:
@@ -107,7 +107,7 @@ def test_err_cmd_recovers_a_datum_and_sees_what_went_wrong(home: Path) -> None:
 
 def test_err_cmd_recovers_from_a_timeout_and_from_a_command_that_is_not_there(home: Path) -> None:
     options = ProgramOptions(err_cmd=["true"], datum_timeout_s=1)
-    missing = open_program(order(["no-such-program"], options), settings_in(home), lambda _: 1)
+    missing = open_program(order(["no-such-program"], options), settings_in(home), tries(1))
 
     assert run(missing)[0].recovered
     assert sh(home, "sleep 600", options)[0].recovered
@@ -143,7 +143,7 @@ def test_err_cmd_follows_a_resident_program_too(home: Path) -> None:
     while read -r line; do echo $$ >&2; echo '{"error": "no"}'; done
     """
     options = ProgramOptions(resident=True, err_cmd=["true"])
-    program = open_program(order(["sh", "-c", script], options), settings_in(home), lambda _: 1)
+    program = open_program(order(["sh", "-c", script], options), settings_in(home), tries(1))
 
     logs = [run(program) for _ in range(2)]
     program.close()

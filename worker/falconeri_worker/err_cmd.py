@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from falconeri.states import FailureClass
 from falconeri.wire.work import Claim, WorkOrder
 from falconeri_worker import command, variables
 from falconeri_worker.child import CommandNotStarted
@@ -17,6 +18,8 @@ from falconeri_worker.one_shot import lines
 from falconeri_worker.program import Program, ProgramFailed, Ran, failed_to_start, ran
 from falconeri_worker.settings import Settings
 from falconeri_worker.stopping import Stop
+
+TriesLeft = Callable[[Claim, FailureClass], int]
 
 _ERROR_CHARACTERS = 8 * 1024
 """More than it ever has, and less than the kernel takes for a variable."""
@@ -29,7 +32,8 @@ class WithErrCmd:
         program: The program.
         order: The job; it has an `err_cmd`.
         settings: The surroundings.
-        tries_left: Asks how often a datum may still fail, its present attempt included.
+        tries_left: Asks how often a datum may still fail, this failure of its present attempt
+            included.
     """
 
     def __init__(
@@ -37,7 +41,7 @@ class WithErrCmd:
         program: Program,
         order: WorkOrder,
         settings: Settings,
-        tries_left: Callable[[Claim], int],
+        tries_left: TriesLeft,
     ) -> None:
         self._program = program
         self._order = order
@@ -47,7 +51,9 @@ class WithErrCmd:
     def run(self, claim: Claim, *, stops: Sequence[Stop], output: Excerpt) -> Ran:
         """Run the program; after a failure that would decide the datum, `err_cmd`."""
         first = self._program.run(claim, stops=stops, output=output)
-        if first.failure is None or self._tries_left(claim) > 1:
+        if first.failure is None:
+            return first
+        if self._tries_left(claim, first.failure.failure_class) > 1:
             return first
         second = self._run_err_cmd(claim, first.failure, stops, output)
         both = replace(

@@ -16,6 +16,7 @@ from falconeri.client.transport import Transport
 from falconeri.client.work import WorkClient
 from falconeri.errors import FalconeriError, InvalidArgument, JobNotFound, JobNotRunning, NotFound
 from falconeri.log import get_logger
+from falconeri.states import FailureClass
 from falconeri.wire.work import (
     Claim,
     ClaimRequest,
@@ -64,7 +65,9 @@ def work_for(job_id: UUID, settings: Settings, termination: Termination) -> None
         retries=PATIENT,
         pause=termination.pause,
     )
-    identity = WorkerIdentity(pod_name=settings.pod_name, node_name=settings.node_name)
+    identity = WorkerIdentity(
+        pod_name=settings.pod_name, node_name=settings.node_name, rung=settings.rung
+    )
     try:
         speak, order = _introduce(job_id, identity, transport)
     except (JobNotFound, JobNotRunning) as ex:
@@ -186,8 +189,8 @@ class _Worker:
         self._termination.check()
         self._log.info("job_ended", **({"reason": str(self._ended)} if self._ended else {}))
 
-    def _tries_left(self, claim: Claim) -> int:
-        held = HeldAttempt(self._calls.identity.pod_name, claim.attempt)
+    def _tries_left(self, claim: Claim, failure_class: FailureClass) -> int:
+        held = HeldAttempt(self._calls.identity.pod_name, claim.attempt, failure_class)
         return self._calls.client.tries_left(claim.datum_id, held)
 
     def _wind_up(self) -> None:

@@ -38,6 +38,7 @@ Environment (required: FALCONERI_POD_NAME, FALCONERI_NODE_NAME):
                             possible to fetch the next datum's inputs while the command runs
   FALCONERI_PREFETCH        0: nothing is fetched or stored while the command runs (default 1)
   FALCONERI_GRACE           how many seconds the datum in work may go on after SIGTERM (default 0)
+  FALCONERI_RUNG            how much memory there is, as a step of the job's ladder (default 0)
   FALCONERI_LISTEN_DSN      a database, for LISTEN: it tells of work instead of the waiting port
   FALCONERI_LOG             debug, info, warning or error (default info)
   and the variables of the stores that the job uses (AWS_...).

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from falconeri.wire.work import Claim, WorkOrder
-from falconeri_worker.err_cmd import WithErrCmd
+from falconeri.wire.work import WorkOrder
+from falconeri_worker.err_cmd import TriesLeft, WithErrCmd
 from falconeri_worker.one_shot import OneShot
 from falconeri_worker.program import Program
 from falconeri_worker.resident import Resident
 from falconeri_worker.settings import Settings
 
 
-def open_program(
-    order: WorkOrder, settings: Settings, tries_left: Callable[[Claim], int]
-) -> Program:
+def open_program(order: WorkOrder, settings: Settings, tries_left: TriesLeft) -> Program:
     """Return what runs the job's program; nothing is started yet.
 
     Args:
         order: The job.
         settings: The surroundings.
-        tries_left: Asks how often a datum may still fail, its present attempt included.
+        tries_left: Asks how often a datum may still fail, this failure of its present attempt
+            included.
     """
     kind = Resident if order.program.resident else OneShot
     program: Program = kind(order, settings)

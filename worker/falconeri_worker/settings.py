@@ -11,6 +11,7 @@ from pathlib import Path
 
 from falconeri.client.transport import waiting_url
 from falconeri.errors import InvalidArgument
+from falconeri.wire.memory import MAX_RUNGS
 
 DEFAULT_URL = "http://falconerid:8089/"
 DEFAULT_PASSWORD_FILE = "/etc/falconeri/secrets/POSTGRES_PASSWORD"  # noqa: S105 (a path)
@@ -40,6 +41,8 @@ class Settings:
     """Whether a datum may be fetched while another one's command runs: 1, or 0."""
     grace_s: float
     """How long the datums in work may go on after SIGTERM."""
+    rung: int
+    """How much memory we have, as a rung of the job's ladder; 0 without one."""
     listen_dsn: str | None = field(repr=False)
     """The database that tells of work; None: falconerid does."""
     log_level: str
@@ -64,6 +67,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         space=Path(space) if (space := environ.get("FALCONERI_SPACE")) else None,
         prefetch=_number(environ, "FALCONERI_PREFETCH", default=1, largest=MAX_PREFETCH),
         grace_s=_number(environ, "FALCONERI_GRACE", default=0, largest=MAX_GRACE_S),
+        rung=_number(environ, "FALCONERI_RUNG", default=0, largest=MAX_RUNGS - 1),
         listen_dsn=environ.get("FALCONERI_LISTEN_DSN") or None,
         log_level=environ.get("FALCONERI_LOG") or "info",
     )

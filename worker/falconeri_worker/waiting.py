@@ -76,7 +76,9 @@ class Told(Waiting):
     def ask(self) -> WorkAnswer:
         """Wait up to `HOLD_S` seconds, or `LONG_HOLD_S` if nothing between us minds."""
         who = self._identity
-        wish = WaitForWork(pod_name=who.pod_name, node_name=who.node_name, hold_s=self._hold_s)
+        wish = WaitForWork(
+            pod_name=who.pod_name, node_name=who.node_name, hold_s=self._hold_s, rung=who.rung
+        )
         begun = time.monotonic()
         try:
             answer = self._client.wait_for_work(self._job_id, wish)

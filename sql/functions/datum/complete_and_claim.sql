@@ -15,6 +15,7 @@ create function falconeri.complete_and_claim(
 language plpgsql volatile set search_path = falconeri, pg_temp set enable_seqscan = off as $$
 declare
   v_claim falconeri.claims;
+  v_fresh boolean;
   v_open integer;
   v_taken bigint;
   v_now timestamptz;
@@ -42,20 +43,23 @@ begin
     end;
   end if;
 
+  -- Never claimed so far: nobody knows that it needs more memory.
+  v_fresh := p_claim_next and v_claim.rung = 0;
+
   -- One update on one page: close this datum and, if there is a fresh one, take it.
   update falconeri.shards s set
     done = s.done + 1,
     open = s.open - 1,
     running = s.running - 1 + (
-      p_claim_next and not s.halted
+      v_fresh and not s.halted
       and s.next_seq <= case when p_ahead then s.ahead_seq else s.last_seq end
     )::integer,
     next_seq = s.next_seq + (
-      p_claim_next and not s.halted
+      v_fresh and not s.halted
       and s.next_seq <= case when p_ahead then s.ahead_seq else s.last_seq end
     )::integer,
     taken_seq = case
-      when p_claim_next and not s.halted
+      when v_fresh and not s.halted
         and s.next_seq <= case when p_ahead then s.ahead_seq else s.last_seq end
       then s.next_seq
     end

@@ -21,13 +21,17 @@ begin
     with ready as (
       update falconeri.requeue r set ready_at = null
       from unnest(v_due) d
-      where r.job_no = d.job_no and r.shard = d.shard and r.seq = d.seq and r.ready_at <= v_now
-      returning r.job_no, r.shard
+      where r.job_no = d.job_no and r.shard = d.shard and r.rung = d.rung
+        and r.seq = d.seq and r.ready_at <= v_now
+      returning r.job_no, r.shard, r.rung
     )
     update falconeri.shards s set
-      requeued = s.requeued + c.promoted, delayed = s.delayed - c.promoted
+      requeued = s.requeued + c.promoted - c.raised, raised = s.raised + c.raised,
+      delayed = s.delayed - c.promoted
     from (
-      select r.job_no, r.shard, count(*)::integer as promoted from ready r group by r.job_no, r.shard
+      select r.job_no, r.shard, count(*)::integer as promoted,
+        count(*) filter (where r.rung > 0)::integer as raised
+      from ready r group by r.job_no, r.shard
     ) c
     where s.job_no = c.job_no and s.shard = c.shard
     returning s.job_no, s.shard, s.watched, c.promoted

@@ -26,7 +26,8 @@ begin
     regexp_replace(v_old.job_name, '-[a-z0-9]{10}$', ''), v_old.pipeline_spec, v_old.command,
     v_old.egress_uri, coalesce(p_parallelism, v_old.parallelism),
     coalesce(p_max_tries, v_old.max_tries), v_old.timeout_s, v_old.lease_s,
-    v_old.retry_delay_s
+    v_old.retry_delay_s,
+    array(select r.memory from falconeri.rungs r where r.job_no = v_old.job_no order by r.rung)
   );
   insert into falconeri.datum_chunks (job_no, first_seq, inputs)
   select v_new.job_no, min(d.seq), jsonb_agg(d.inputs order by d.seq)

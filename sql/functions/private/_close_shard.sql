@@ -8,7 +8,8 @@ declare
   v_open integer;
 begin
   assert (
-    select s.open = 0 and s.requeued = 0 and s.delayed = 0 and s.running = 0
+    select s.open = 0 and s.requeued = 0 and s.raised = 0 and s.delayed = 0
+      and s.running = 0
       and s.next_seq = s.last_seq + 1
       and s.done + s.error + s.canceled = s.last_seq + 1 - s.first_seq
     from falconeri.shards s where s.job_no = p_job_no and s.shard = p_shard

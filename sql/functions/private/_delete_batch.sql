@@ -50,6 +50,7 @@ begin
   delete from falconeri.shard_groups g where g.job_no = p_job.job_no;
   delete from falconeri.claims c where c.job_no = p_job.job_no;
   delete from falconeri.progress_samples p where p.job_no = p_job.job_no;
+  delete from falconeri.rungs r where r.job_no = p_job.job_no;
   delete from falconeri.waits w where w.job_no = p_job.job_no;
   delete from falconeri.heartbeats h using falconeri.workers w
   where w.job_no = p_job.job_no and h.worker_no = w.worker_no;

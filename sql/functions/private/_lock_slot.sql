@@ -11,8 +11,9 @@ begin
   select c.* into v_claim from falconeri.claims c
   where c.worker_no = v_worker_no and c.slot = p_slot for update;
   if not found then
-    insert into falconeri.claims (worker_no, slot, job_no, pod_name)
-    values (v_worker_no, p_slot, p_job.job_no, p_pod_name)
+    insert into falconeri.claims (worker_no, slot, job_no, pod_name, rung)
+    select v_worker_no, p_slot, p_job.job_no, p_pod_name, w.rung
+    from falconeri.workers w where w.worker_no = v_worker_no
     on conflict (worker_no, slot) do nothing;
     select c.* into strict v_claim from falconeri.claims c
     where c.worker_no = v_worker_no and c.slot = p_slot for update;

@@ -1,5 +1,7 @@
 -- Ends the attempts of locked claims that their workers will not end, and frees the slots. What belongs
 -- to a job that was ended meanwhile is left alone.
+--   p_class   `out_of_memory` is said of a single pod, which runs one program at a time: mostly for what
+--             it has held for longest. What it held beside that is not to blame, and just lost.
 -- Returns how many.
 -- Locks: all their shards in order, then all groups of these, before the first attempt ends: so no job can
 -- be ended half-way, and a job's row is only ever waited for by those who have all else that they need.
@@ -9,6 +11,7 @@ create function falconeri._lose_claims(
 language plpgsql volatile as $$
 declare
   v_claim falconeri.claims;
+  v_class falconeri.failure_class;
   v_count integer := 0;
 begin
   perform from falconeri.shards s
@@ -23,11 +26,14 @@ begin
   for v_claim in
     select c.* from unnest(p_claims) c
     join falconeri.shards s on s.job_no = c.job_no and s.shard = c.shard and s.open > 0
-    order by c.job_no
+    order by c.job_no, c.claimed_at, c.slot
   loop
+    v_class := case
+      when p_class = 'out_of_memory' and v_count > 0 then 'lost_worker' else p_class
+    end;
     perform falconeri._fail_attempt(
       v_claim,
-      row('error', p_class, '', p_message, null, null, null, null, null, null, null)::falconeri.report
+      row('error', v_class, '', p_message, null, null, null, null, null, null, null)::falconeri.report
     );
     v_count := v_count + 1;
   end loop;

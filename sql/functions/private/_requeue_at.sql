@@ -5,7 +5,7 @@
 --   p_failures   how often it has failed; > 0
 -- Returns whether it waits, so that nobody needs to be woken for it.   Locks: its shard (the caller has it).
 create function falconeri._requeue_at(
-  p_job_no bigint, p_shard integer, p_seq bigint, p_failures integer,
+  p_job_no bigint, p_shard integer, p_rung smallint, p_seq bigint, p_failures integer,
   p_class falconeri.failure_class
 ) returns boolean
 language plpgsql volatile as $$
@@ -21,11 +21,13 @@ begin
     ready_at = falconeri._now() + make_interval(
       secs => least(v_delay_s * 2.0 ^ least(p_failures - 1, 12), 3600) * (0.5 + random())
     )
-  where r.job_no = p_job_no and r.shard = p_shard and r.seq = p_seq;
-  update falconeri.shards s set requeued = s.requeued - 1, delayed = s.delayed + 1
+  where r.job_no = p_job_no and r.shard = p_shard and r.rung = p_rung and r.seq = p_seq;
+  update falconeri.shards s set
+    requeued = s.requeued - (p_rung = 0)::integer, raised = s.raised - (p_rung > 0)::integer,
+    delayed = s.delayed + 1
   where s.job_no = p_job_no and s.shard = p_shard;
   return true;
 end
 $$;
-comment on function falconeri._requeue_at(bigint, integer, bigint, integer, falconeri.failure_class)
+comment on function falconeri._requeue_at(bigint, integer, smallint, bigint, integer, falconeri.failure_class)
 is 'Lets a datum that was just requeued wait for its next attempt, if its job has a retry_delay_s.';

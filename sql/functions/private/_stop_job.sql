@@ -27,7 +27,7 @@ begin
   from falconeri.claims c where c.job_no = p_job_no and c.seq is not null;
   delete from falconeri.requeue r where r.job_no = p_job_no;
   update falconeri.shards s set
-    canceled = s.canceled + s.open, open = 0, requeued = 0, delayed = 0, running = 0,
+    canceled = s.canceled + s.open, open = 0, requeued = 0, raised = 0, delayed = 0, running = 0,
     next_seq = s.last_seq + 1, halted = true
   where s.job_no = p_job_no;
   perform falconeri._end_job(p_job_no, p_status, p_reason);

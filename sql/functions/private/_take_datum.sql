@@ -1,4 +1,5 @@
 -- Takes a ready datum of a job for an idle, locked claim: from its last shard, or the next that has any.
+-- A worker with more memory than the first ones gets what needs it, and nothing else (_take_raised).
 --   p_fresh_first   a fresh one of its shard before one that is to be tried again: who has just failed at
 --                   a datum should not get it back while there is another
 --   p_ahead         for a worker that has another one to work on first: a fresh one, and none of the last
@@ -11,6 +12,9 @@ declare
   v_shard falconeri.shards;
   v_again falconeri.requeue;
 begin
+  if p_claim.rung > 0 then
+    return falconeri._take_raised(p_claim, p_ahead);
+  end if;
   select s.* into v_shard from falconeri.shards s
   where s.job_no = p_claim.job_no and s.shard = p_claim.shard
     and not s.halted and (
@@ -46,9 +50,10 @@ begin
     (p_fresh_first or p_ahead) and v_shard.next_seq <= v_shard.last_seq
   ) then
     delete from falconeri.requeue r
-    where r.job_no = v_shard.job_no and r.shard = v_shard.shard and r.seq = (
+    where r.job_no = v_shard.job_no and r.shard = v_shard.shard and r.rung = 0 and r.seq = (
       select q.seq from falconeri.requeue q
-      where q.job_no = v_shard.job_no and q.shard = v_shard.shard and q.ready_at is null
+      where q.job_no = v_shard.job_no and q.shard = v_shard.shard and q.rung = 0
+        and q.ready_at is null
       order by q.seq limit 1
     )
     returning r.* into strict v_again;
@@ -56,7 +61,7 @@ begin
     where s.job_no = v_shard.job_no and s.shard = v_shard.shard;
   else
     v_again := (
-      v_shard.job_no, v_shard.shard, v_shard.next_seq, 1, 0, 0, null
+      v_shard.job_no, v_shard.shard, v_shard.next_seq, 1, 0, 0, null, 0
     )::falconeri.requeue;
     update falconeri.shards s set next_seq = s.next_seq + 1, running = s.running + 1
     where s.job_no = v_shard.job_no and s.shard = v_shard.shard;

@@ -7,7 +7,7 @@ select
   a.outcome, a.final, a.failure_class::text as failure_class, a.error_message, a.exit_code, a.signal,
   w.pod_name, w.node_name, a.started_at, a.finished_at,
   round(extract(epoch from a.finished_at - a.started_at), 3) as duration_s,
-  a.bytes_in, a.bytes_out, a.cpu_s, a.peak_memory_bytes, a.output, a.backtrace
+  a.bytes_in, a.bytes_out, a.cpu_s, a.peak_memory_bytes, a.output, a.backtrace, w.rung
 from falconeri.attempts a
 join falconeri.jobs j on j.job_no = a.job_no and j.deleted_at is null
 join falconeri.workers w on w.worker_no = a.worker_no;
@@ -16,3 +16,4 @@ comment on column report.attempts.outcome is 'done, recovered, error or canceled
 comment on column report.attempts.final is 'This attempt decided the datum.';
 comment on column report.attempts.cpu_s is 'Processor seconds; null: not measured, as all that follow.';
 comment on column report.attempts.output is 'What it wrote to stdout and stderr, shortened.';
+comment on column report.attempts.rung is 'How much memory its worker had: see report.rungs. 0 without a ladder.';

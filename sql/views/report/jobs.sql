@@ -16,7 +16,7 @@ select
     date_trunc('second', falconeri._now() + make_interval(secs => e.left_s))
   end as expected_at,
   w.live_workers, j.parallelism, j.max_tries, j.error_message, o.id as retry_of, j.command, j.egress_uri,
-  round(p.datums_per_s::numeric, 3) as recent_datums_per_s, s.recovered
+  round(p.datums_per_s::numeric, 3) as recent_datums_per_s, s.recovered, s.raised
 from falconeri.jobs j
 left join falconeri.jobs o on o.job_no = j.retry_of and o.deleted_at is null
 cross join lateral (
@@ -26,7 +26,7 @@ cross join lateral (
     coalesce(sum(s.done), 0)::bigint as done, coalesce(sum(s.error), 0)::bigint as error,
     coalesce(sum(s.canceled), 0)::bigint as canceled,
     coalesce(sum(s.failed_attempts), 0)::bigint as failed_attempts,
-    coalesce(sum(s.recovered), 0)::bigint as recovered
+    coalesce(sum(s.recovered), 0)::bigint as recovered, coalesce(sum(s.raised), 0)::bigint as raised
   from falconeri.shards s where s.job_no = j.job_no
 ) s
 cross join lateral (
@@ -70,6 +70,7 @@ comment on column report.jobs.ready is 'Datums that nobody works on yet, or agai
 comment on column report.jobs.delayed is 'Those of them that wait after a failure before they are tried again.';
 comment on column report.jobs.failed_attempts is 'Tries that failed, also those whose datum was done later.';
 comment on column report.jobs.recovered is 'How many of the done ones are so by their err_cmd.';
+comment on column report.jobs.raised is 'Those of the ready ones that wait for a worker with more memory: see report.rungs.';
 comment on column report.jobs.ended_percent is 'Datums that will not run again: done, error and canceled ones.';
 comment on column report.jobs.datums_per_s is 'Done and failed datums a second since started_at, whether it was paused or not.';
 comment on column report.jobs.expected_at is 'When the rest would be over, at the recent rate if that is known well; null: it is over, paused or unknown.';

@@ -3,7 +3,7 @@
 create view report.workers as
 select
   s.job_id, s.job_name, s.pod_name, s.node_name, s.state, s.datum_ids, s.held_since, s.registered_at,
-  s.last_heartbeat_at, s.leased, s.ended_at, s.end_class::text as end_class, s.end_message, s.log_tails
+  s.last_heartbeat_at, s.leased, s.ended_at, s.end_class::text as end_class, s.end_message, s.log_tails, s.rung
 from falconeri.worker_states s;
 comment on view report.workers is 'Every pod that ever worked for a job, and what it holds. Milliseconds for any job.';
 comment on column report.workers.state is 'working, idle, or ended: the pod died, or its job is over.';
@@ -13,3 +13,4 @@ comment on column report.workers.last_heartbeat_at is 'Null: none so far, or the
 comment on column report.workers.leased is 'It sends heartbeats; the original''s workers never do.';
 comment on column report.workers.end_class is 'Why the pod died; null: it lives, or left as it should.';
 comment on column report.workers.log_tails is 'The end of what the program has printed for each of datum_ids, at the last heartbeat; null: nothing so far.';
+comment on column report.workers.rung is 'How much memory it has: see report.rungs. 0 without a ladder.';

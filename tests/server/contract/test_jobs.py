@@ -201,7 +201,7 @@ def test_description_lists_running_and_failed_datums_oldest_change_first(
     described = falconerid.call("GET", f"/jobs/{job['id']}/describe").json
 
     originals = {"job", "datum_status_counts", "running_datums", "error_datums"}
-    assert set(described) == originals | {"waits"}
+    assert set(described) == originals | {"waits", "rungs"}
     assert [datum["pod_name"] for datum in described["running_datums"]] == ["pod-a", "pod-b"]
     assert [datum["output"] for datum in described["error_datums"]] == ["text", "text"]
     for datums in (described["running_datums"], described["error_datums"]):
