@@ -25,7 +25,7 @@ LADDER: tuple[Mutant, ...] = (
     ),
     *of(
         "private/_take_raised",
-        "ladder",
+        "rungs ladder",
         ("  if p_ahead then", "  if false then"),
         (" and not s.halted", ""),
         (
@@ -50,7 +50,7 @@ LADDER: tuple[Mutant, ...] = (
     ),
     *of(
         "private/_no_raised",
-        "ladder",
+        "rungs ladder",
         ("when j.status <> 'running' then 'ended'", "when false then 'ended'"),
         ("when p_wanted and exists", "when exists"),
         (" and not s.halted", ""),

@@ -65,8 +65,8 @@ def test_out_of_memory_takes_a_datum_up_rung_by_rung_at_no_price(conn: psycopg.C
         starve(conn, job, pod)
         recount.check(conn, job)
     held = claim(conn, job, "huge")
-    complete(conn, held, "huge")
 
+    assert complete(conn, held, "huge", claim_next=True).verdict is Verdict.ENDED
     assert held.attempt == 3
     assert progress(conn, job).status is JobStatus.DONE
     assert progress(conn, job).failed_attempts == 2
@@ -88,6 +88,7 @@ def test_on_the_topmost_rung_it_uses_up_a_try(conn: psycopg.Connection) -> None:
 def test_without_a_ladder_it_uses_up_a_try_and_asks_for_no_workers(
     conn: psycopg.Connection,
 ) -> None:
+    make(conn)  # another one's ladder is nothing to it
     job = make_job(conn, 1, max_tries=2)
     starve(conn, job)
     assert starve(conn, job).attempt == 2
