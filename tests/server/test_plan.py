@@ -73,6 +73,7 @@ def test_plan_says_what_would_be_run(falconerid: Falconerid, tmp_path: Path) -> 
         },
         "parallelism": 10,
         "memory": "500Mi",
+        "memory_rungs": [],
         "cpu": 1.2,
         "max_tries": 3,
         "retry_delay_s": 5,

@@ -39,7 +39,7 @@ def fail_and_delay(
 
 
 def delay(conn: psycopg.Connection, job: NewJobKey, seq: int, failures: int = 1) -> bool:
-    call = "select falconeri._requeue_at(%s, 0, %s, %s, 'command')"
+    call = "select falconeri._requeue_at(%s, 0, 0::smallint, %s, %s, 'command')"
     return value(conn, call, job.job_no, seq, failures)
 
 

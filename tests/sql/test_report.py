@@ -321,7 +321,7 @@ def test_one_job_is_found_without_looking_at_others(
 
 
 def test_deleted_jobs_are_in_no_view(conn: psycopg.Connection) -> None:
-    job = make_job(conn, 2, max_tries=1)
+    job = make_job(conn, 2, max_tries=1, memory=["1Gi", "2Gi"])
     complete(conn, claim(conn, job), report=failed())
     held = claim(conn, job)
     (file,) = output_calls.register(conn, held, [output_calls.A])

@@ -153,7 +153,9 @@ def test_an_answer_that_is_none_fails_the_datum(make: Make, answer: str) -> None
 
 
 def test_a_program_that_answers_twice_is_replaced_before_the_next_datum(make: Make) -> None:
-    program = make(loop("print(os.getpid(), file=sys.stderr); print(json.dumps({'done': True}))"))
+    # Both at once: what comes later could be taken for the next datum's.
+    twice = """print(os.getpid(), file=sys.stderr); answer = json.dumps({'done': True}) + chr(10)"""
+    program = make(loop(twice, "sys.stdout.write(2 * answer); sys.stdout.flush(); continue"))
 
     logs = [run(program) for _ in range(2)]
 
