@@ -82,7 +82,8 @@ select a.job_no, a.seq from (
 where a.rung <> least(a.hungry, a.top)
 """
 
-_TOO_OFTEN = """
+# Each attempt, and whether it spends a try: one after which more memory is tried does not.
+_ATTEMPTS = """
 select a.job_no, a.seq from falconeri.attempts a join falconeri.shards s
   on s.job_no = a.job_no and a.seq between s.first_seq and s.last_seq
 cross join lateral (
@@ -93,30 +94,29 @@ cross join lateral (
     )
   ) as spends
 ) t
+"""
+
+_TOO_OFTEN = (
+    _ATTEMPTS
+    + """
 where a.job_no = any(%s)
 group by a.job_no, a.seq, s.max_tries, s.max_losses
 having count(*) filter (where t.spends) > s.max_tries
   or count(*) filter (where not falconeri._spends_a_try(a.failure_class)) > s.max_losses
   or count(*) filter (where a.final) > 1
 """
+)
 
-_TOO_SOON = """
-select a.job_no, a.seq from falconeri.attempts a join falconeri.shards s
-  on s.job_no = a.job_no and a.seq between s.first_seq and s.last_seq
-cross join lateral (
-  select falconeri._spends_a_try(a.failure_class) and not (
-    a.failure_class = 'out_of_memory' and exists (
-      select from falconeri.rungs r join falconeri.workers w on w.worker_no = a.worker_no
-      where r.job_no = a.job_no and r.rung > w.rung
-    )
-  ) as spends
-) t
+_TOO_SOON = (
+    _ATTEMPTS
+    + """
 where a.job_no = any(%s) and a.outcome = 'error'
 group by a.job_no, a.seq, s.max_tries, s.max_losses
 having bool_or(a.final)
   and count(*) filter (where t.spends) < s.max_tries
   and count(*) filter (where not falconeri._spends_a_try(a.failure_class)) < s.max_losses
 """
+)
 
 _GROUPS = """
 select g.job_no, g.shard_group from falconeri.shard_groups g
