@@ -231,7 +231,8 @@ def test_ten_times_as_many_keys_need_no_more_memory(
 
     few, many = (peak_bytes(count, glob, grouping) for count in (3_000, 30_000))
 
-    assert many < 1.5 * few
+    # One list of all the keys would take 60 bytes for each; other threads allocate a little, too.
+    assert many - few < 10 * (30_000 - 3_000)
 
 
 # --- Unions and crosses -----------------------------------------------------------------
