@@ -25,7 +25,7 @@ from benchmarks.queues.bursts import Clients
 from benchmarks.queues.measure import Pair, Stock, median
 from benchmarks.queues.queue import Conn, payload
 from falconeri.db import controls, jobs
-from falconeri_worker.waiting import LONG_HOLD_S
+from falconeri.wire.work import MAX_HOLD_S
 
 DEPTH = 100_000
 LOAD_CONNECTIONS = 32
@@ -37,7 +37,7 @@ _WARM_UP_STEPS = 200
 _SHORT_HOLD_S = 10.0
 """So that all have asked again, more than once, when their cost is measured."""
 _QUIET = 0.15
-"""Of a processor: what 5,000 waiters take who ask again each 55 s, with a margin."""
+"""Of a processor: what 5,000 waiters take who ask again, with a margin."""
 _QUIET_LIMIT_S = 60.0
 
 
@@ -164,7 +164,7 @@ class Bench:
             unit="MB",
             goal="at most 100" if count == 5_000 else "",  # noqa: PLR2004 - the goal's number
         )
-        name = f"{label}, processor time for one that asks again (each {LONG_HOLD_S:.0f} s)"
+        name = f"{label}, processor time for one that asks again (each {MAX_HOLD_S:.0f} s)"
         yield Case(group="waiting", name=name, value=used_s / count * 1e6, unit="us")
 
     def _hand_out(self, count: int) -> float:
@@ -233,7 +233,7 @@ class Bench:
 
     @contextmanager
     def _waiters(
-        self, job_id: UUID, count: int, *, hold_s: float = LONG_HOLD_S
+        self, job_id: UUID, count: int, *, hold_s: float = MAX_HOLD_S
     ) -> Generator[talk.Program]:
         settings = waiters.Settings(
             rest=self._api.admin(),
@@ -244,7 +244,7 @@ class Bench:
         )
         with talk.running("waiters", settings) as program:
             program.hear(float)
-            if hold_s == LONG_HOLD_S:  # who asks again sooner is never quiet
+            if hold_s == MAX_HOLD_S:  # who asks again sooner is never quiet
                 self._settle()
             yield program
 

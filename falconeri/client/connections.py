@@ -7,6 +7,7 @@ falconerid walks through all of them. Called by `transport`; knows nothing of JS
 from __future__ import annotations
 
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,10 @@ from typing import Self
 import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 
+from falconeri import keepalive
+
 _CHUNK_BYTES = 64 * 1024
+_NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # urllib3's own, which others replace
 
 
 class TooSlow(HTTPError):
@@ -111,7 +115,11 @@ class Connections:
 
     def __init__(self, *, idle_s: float = 5.0, size: int = 4) -> None:
         # No proxies and no environment: falconerid is in the cluster, or forwarded to localhost.
-        self._manager = urllib3.PoolManager(maxsize=size, retries=False)
+        self._manager = urllib3.PoolManager(
+            maxsize=size,
+            retries=False,
+            socket_options=[_NO_DELAY, *keepalive.socket_options()],
+        )
         self._idle_s = idle_s
         self._lock = threading.Lock()
         self._in_flight = 0

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from falconeri.client.events import Watching
 from falconeri.client.listings import Listings
 from falconeri.client.retry import BRIEF, ONCE, ROLLOUT, SUBMISSION
-from falconeri.client.transport import Transport, waiting_url
+from falconeri.client.transport import HOLD_MARGIN_S, Transport, waiting_url
 from falconeri.errors import FalconeriError, Unavailable
 from falconeri.wire import features
 from falconeri.wire.controls import Parallelism, RetryOptions
@@ -35,8 +35,6 @@ from falconeri.wire.work import NewJob
 
 _CREATE_TIMEOUT_S = 900.0
 """falconerid lists the bucket and writes all datums before it answers."""
-
-_HOLD_MARGIN_S = 15.0
 
 _PERHAPS_MADE = "the job may have been created all the same: look at the list before trying again"
 _PERHAPS_DELETED = "the job may have been deleted all the same: if so, it is not found any more"
@@ -280,13 +278,13 @@ class JobsClient(Listings):
 
         Args:
             job_id: Which job.
-            hold_s: How long falconerid may hold an answer back while the job runs, ≤ 55.
+            hold_s: How long falconerid may hold an answer back while the job runs, ≤ `MAX_HOLD_S`.
 
         Raises:
             JobNotFound: There is none.
         """
         patience = replace(ROLLOUT, deadline_s=hold_s + ROLLOUT.deadline_s)
-        waiting = self._waiting.but(timeout_s=hold_s + _HOLD_MARGIN_S, retries=patience)
+        waiting = self._waiting.but(timeout_s=hold_s + HOLD_MARGIN_S, retries=patience)
         while True:
             # Each round has a deadline of its own, in which a lost connection is made anew.
             answer = waiting.fetch(

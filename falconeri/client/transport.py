@@ -27,6 +27,9 @@ Answer = TypeVar("Answer", Response, Stream)
 
 USER = "falconeri"
 
+HOLD_MARGIN_S = 15.0
+"""How much later than wished the waiting port may answer."""
+
 _LEAST_TRY_S = 0.05
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from falconeri.client.transport import Transport
+from falconeri.client.transport import HOLD_MARGIN_S, Transport
 from falconeri.wire.records import OutputFile, OutputFilesAnswer, Progress, WaitAnswer
 from falconeri.wire.work import (
     ClaimRequest,
@@ -31,7 +31,7 @@ class WorkClient:
     """Typed calls of a worker; every one raises what `Transport.fetch` raises.
 
     Args:
-        transport: To falconerid's REST port; for `wait_for_work`, to its waiting port.
+        transport: To falconerid's REST port; for the waits, to its waiting port.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -109,7 +109,8 @@ class WorkClient:
         Raises:
             JobNotFound: There is none.
         """
-        return self._transport.fetch("POST", f"jobs/{job_id}/wait_for_work", WorkAnswer, body=wait)
+        transport = self._transport.but(timeout_s=wait.hold_s + HOLD_MARGIN_S)
+        return transport.fetch("POST", f"jobs/{job_id}/wait_for_work", WorkAnswer, body=wait)
 
     def wait_for_end(self, job_id: UUID, *, hold_s: float) -> Progress:
         """Return how the job is when it has ended, or after this time at the latest.
@@ -117,5 +118,6 @@ class WorkClient:
         Raises:
             JobNotFound: There is none.
         """
+        transport = self._transport.but(timeout_s=hold_s + HOLD_MARGIN_S)
         query = {"hold_s": f"{hold_s:g}"}
-        return self._transport.fetch("GET", f"jobs/{job_id}/wait", WaitAnswer, query=query).progress
+        return transport.fetch("GET", f"jobs/{job_id}/wait", WaitAnswer, query=query).progress

@@ -13,6 +13,7 @@ import psycopg
 from psycopg import errors as pg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from falconeri import keepalive
 from falconeri.errors import (
     BY_SQLSTATE,
     BadRequest,
@@ -29,10 +30,7 @@ if TYPE_CHECKING:
 _OPTIONS = "-c timezone=UTC"
 
 CONNECTION_SETTINGS: dict[str, Any] = {
-    # A database that vanished without a word is noticed in half a minute, not in two hours.
-    "keepalives_idle": 15,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
+    **keepalive.LIBPQ,
     "tcp_user_timeout": 20000,
     "connect_timeout": 5,
     "options": _OPTIONS,

@@ -6,6 +6,7 @@ import resource
 import socket
 import sys
 
+from falconeri import keepalive
 from falconeri.errors import Unavailable
 
 
@@ -46,11 +47,14 @@ def allow_many() -> None:
 
 
 def drop_unheard(connection: socket.socket, *, after_s: float) -> None:
-    """Have the kernel drop a peer that has acknowledged nothing of what was sent for so long.
+    """Have the kernel drop a peer that is silent for too long.
 
-    It may have vanished without a word, or read nothing at all: without this, what is sent now and
-    then piles up for a quarter of an hour. Linux only; elsewhere that is so.
+    One that has vanished without a word is noticed though nothing is sent to it. One that has
+    acknowledged nothing of what was sent for so long may read nothing at all: without this, what is
+    sent now and then piles up for a quarter of an hour. Linux only; elsewhere that is so.
     """
+    for option in keepalive.socket_options():
+        connection.setsockopt(*option)
     if sys.platform == "linux":
         limit_ms = round(after_s * 1000)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit_ms)

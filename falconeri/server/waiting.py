@@ -28,12 +28,9 @@ from falconeri.server.refusals import OTHER_VERSION, VERSIONS, http_error, refus
 from falconeri.server.services import Services
 from falconeri.wire import codec
 from falconeri.wire.records import Progress, WaitAnswer
-from falconeri.wire.work import WaitForWork, WorkAnswer, WorkerIdentity
+from falconeri.wire.work import MAX_HOLD_S, WaitForWork, WorkAnswer, WorkerIdentity
 
 T = TypeVar("T")
-
-MAX_HOLD_S = 55.0
-"""Shorter than the usual 60 seconds after which proxies give up."""
 
 MAX_BODY_BYTES = 64 * 2**10
 

@@ -21,6 +21,10 @@ _Slot = Annotated[int, Meta(ge=0, le=15)]
 _Rung = Annotated[int, Meta(ge=0, lt=MAX_RUNGS)]
 _Bytes = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
+MAX_HOLD_S = 300.0
+"""How long the waiting port may be asked to hold an answer back. Nothing but what is between needs
+one sooner; but what is held for a peer that has gone unnoticed should end some day."""
+
 
 class NewJob(Struct, frozen=True):
     """The body of `POST /jobs`."""
@@ -183,7 +187,7 @@ class WaitForWork(Struct, frozen=True, omit_defaults=True):
 
     pod_name: _Name
     node_name: _Name
-    hold_s: Annotated[float, Meta(ge=0, le=55)] = 25.0
+    hold_s: Annotated[float, Meta(ge=0, le=MAX_HOLD_S)] = 25.0
     """Seconds after which `empty` is answered."""
     rung: _Rung = 0
     """The one with which the worker registered."""

@@ -5,15 +5,22 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import sys
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
+from falconeri.client.retry import ONCE
+from falconeri.client.transport import Transport
+from falconeri.client.work import WorkClient
+from falconeri.states import Verdict
+from falconeri.wire.work import WaitForWork
 from tests.databases import fresh_database
 from tests.processes import wait_until
 from tests.server.conftest import MakeJob, spec
@@ -174,6 +181,38 @@ def test_nobody_claims_for_a_client_that_has_gone(
     complete(falconerid, held, "pod-a", "error")
 
     assert wait_for_work(falconerid, job_id, "pod-b").json["verdict"] == "claimed"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/net/tcp")
+def test_both_ends_of_a_silent_wait_are_probed(falconerid: Falconerid, make_job: MakeJob) -> None:
+    job_id = make_job(1, datum_tries=2)["id"]
+    held = claim(falconerid, job_id, "pod-a")
+    port = falconerid.wait_port
+    transport = Transport(f"http://127.0.0.1:{port}/", PASSWORD, timeout_s=60.0, retries=ONCE)
+    wish = WaitForWork(pod_name="pod-b", node_name="n", hold_s=50.0)
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(WorkClient(transport).wait_for_work, UUID(job_id), wish)
+        await_watched(falconerid, job_id)
+
+        assert timers(port) == {"server": {KEEPALIVE}, "client": {KEEPALIVE}}
+
+        complete(falconerid, held, "pod-a", "error")
+        assert waiting.result().verdict is Verdict.CLAIMED
+
+
+KEEPALIVE = "02"
+
+
+def timers(port: int) -> dict[str, set[str]]:
+    """The kernel's timers of both ends of the connections to a port."""
+    found: dict[str, set[str]] = {"server": set(), "client": set()}
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, state, _, timer, *_ = line.split()
+        if state == "01":  # established
+            for end, address in (("server", local), ("client", remote)):
+                if int(address.partition(":")[2], 16) == port:
+                    found[end].add(timer.partition(":")[0])
+    return found
 
 
 def test_lost_listen_connection_loses_no_wake_up(falconerid: Falconerid, make_job: MakeJob) -> None:

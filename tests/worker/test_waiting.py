@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from uuid import uuid4
 
 import psycopg
@@ -18,8 +17,9 @@ from falconeri.errors import FalconeriError, JobNotFound, NotFound, Unavailable
 from falconeri.states import Verdict
 from falconeri.wire.work import WorkAnswer, WorkerIdentity
 from falconeri_worker.listening import Listened
+from falconeri_worker.patience import FIRST_HOLD_S
 from falconeri_worker.waiting import Polled, Told, ToldOrPolled
-from tests.client.server import Reply, in_turn, of_json, serving
+from tests.client.server import in_turn, of_json, serving
 
 ENDED = WorkAnswer(Verdict.ENDED)
 EMPTY = WorkAnswer(Verdict.EMPTY)
@@ -118,26 +118,10 @@ def test_a_database_that_cannot_be_listened_to_is_replaced_by_polling() -> None:
     assert len(pauses) == 1
 
 
-def holds_asked_for(*replies: Reply | None) -> list[float]:
-    """How long a worker that begins with 0 seconds lets each of these replies be held."""
+def test_a_first_wait_asks_for_what_any_proxy_bears() -> None:
     identity = WorkerIdentity(pod_name="pod-1", node_name="node-1")
-    with serving(in_turn(*replies)) as server:
+    with serving(in_turn(of_json({"verdict": "empty"}))) as server:
         client = WorkClient(Transport(server.url, "secret", timeout_s=10.0, retries=ONCE))
-        pauses: list[float] = []
-        told = Told(client, uuid4(), identity, pause=pauses.append, hold_s=0.0, long_hold_s=50.0)
-        for _ in replies:
-            with suppress(Unavailable):
-                told.ask()
-        return [json.loads(seen.body)["hold_s"] for seen in server.seen]
+        Told(client, uuid4(), identity, pause=lambda _: None).ask()
 
-
-def test_who_was_held_as_long_as_wished_wishes_to_be_held_longer() -> None:
-    empty = of_json({"verdict": "empty"})
-
-    assert holds_asked_for(empty, empty, empty) == [0.0, 50.0, 50.0]
-
-
-def test_who_was_cut_off_in_a_long_wait_waits_shortly_for_good() -> None:
-    empty = of_json({"verdict": "empty"})
-
-    assert holds_asked_for(empty, None, empty, empty) == [0.0, 50.0, 0.0, 0.0]
+    assert json.loads(server.seen[0].body)["hold_s"] == FIRST_HOLD_S

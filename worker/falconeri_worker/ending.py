@@ -14,7 +14,8 @@ from uuid import UUID
 from falconeri.client.work import WorkClient
 from falconeri.errors import FalconeriError, JobNotFound, JobNotRunning
 from falconeri.log import get_logger
-from falconeri_worker.waiting import LONG_HOLD_S
+from falconeri.wire.records import Progress
+from falconeri_worker.patience import Patience
 
 _PAUSE_S = 30.0
 
@@ -25,7 +26,7 @@ class EndWatch:
     """Tells when a job has ended, once.
 
     Args:
-        client: To the waiting port; tries each call once, for longer than `LONG_HOLD_S`.
+        client: To the waiting port; tries each call once.
         job_id: The job.
         on_end: Is told why its work is over.
     """
@@ -47,9 +48,10 @@ class EndWatch:
         self._closed.set()
 
     def _run(self) -> None:
+        patience = Patience()
         while not self._closed.is_set():
             try:
-                status = self._client.wait_for_end(self._job_id, hold_s=LONG_HOLD_S).status
+                progress, _ = patience.spend(self._wait)
             except JobNotFound as ex:
                 self._tell(ex)
                 return
@@ -57,9 +59,12 @@ class EndWatch:
                 log.debug("job_not_watched", job_id=self._job_id, error=str(ex))
                 self._closed.wait(random.uniform(0.5, 1.0) * _PAUSE_S)  # noqa: S311
             else:
-                if status.finished:
-                    self._tell(JobNotRunning(detail=f"the job is {status}"))
+                if progress.status.finished:
+                    self._tell(JobNotRunning(detail=f"the job is {progress.status}"))
                     return
+
+    def _wait(self, hold_s: float) -> Progress:
+        return self._client.wait_for_end(self._job_id, hold_s=hold_s)
 
     def _tell(self, why: FalconeriError) -> None:
         if not self._closed.is_set():

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from falconeri import keepalive
 from falconeri.errors import Unavailable
 from falconeri.states import Verdict
 from falconeri.wire.work import WorkAnswer
@@ -81,9 +82,7 @@ class Listened(Waiting):
                 autocommit=True,
                 connect_timeout=_CONNECT_LIMIT_S,
                 application_name="falconeri-worker listen",
-                keepalives_idle=15,
-                keepalives_interval=5,
-                keepalives_count=3,
+                **keepalive.LIBPQ,
             )
             self._connection.execute("listen falconeri_job")
         return self._connection

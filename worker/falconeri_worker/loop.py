@@ -38,12 +38,11 @@ from falconeri_worker.roster import LANES, Phase, Roster
 from falconeri_worker.settings import Settings
 from falconeri_worker.stopping import Broken, Leaving, Stop, Termination, wait_for_any
 from falconeri_worker.stores import Stores
-from falconeri_worker.waiting import LONG_HOLD_S, Polled, Told, ToldOrPolled, Waiting
+from falconeri_worker.waiting import Polled, Told, ToldOrPolled, Waiting
 
 _TRY_TIMEOUT_S = 30.0
 _LEAVING_TIMEOUT_S = 5.0
 _LEAVING_LIMIT_S = 25.0
-_HOLD_MARGIN_S = 15.0
 
 Speak = Callable[[Transport], WorkClient]
 """Makes a client for this kind of falconerid."""
@@ -128,11 +127,7 @@ class _Worker:
         beat_s = min(order.lease_s / BEATS_PER_LEASE / 2, _TRY_TIMEOUT_S)
         beating = speak(transport.but(timeout_s=beat_s, retries=ONCE))
         self._heartbeat = Heartbeat(beating, order, identity.pod_name)
-        waiting = speak(
-            transport.but(
-                url=settings.wait_url, timeout_s=LONG_HOLD_S + _HOLD_MARGIN_S, retries=ONCE
-            )
-        )
+        waiting = speak(transport.but(url=settings.wait_url, retries=ONCE))
         self._end_watch = EndWatch(waiting, order.job_id, self._heartbeat.stop_all)
         self._original = isinstance(waiting, OriginalWorkClient)
         client = speak(transport.but(pause=self._now.pause))

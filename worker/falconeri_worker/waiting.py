@@ -7,7 +7,6 @@ remains when that port can't be reached.
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from typing import Protocol
 from uuid import UUID
@@ -17,14 +16,7 @@ from falconeri.errors import FalconeriError, JobNotFound, JobNotRunning, Unautho
 from falconeri.log import get_logger
 from falconeri.states import Verdict
 from falconeri.wire.work import WaitForWork, WorkAnswer, WorkerIdentity
-
-HOLD_S = 25.0
-"""How long the waiting port may hold a first answer; shorter than any proxy's patience."""
-
-LONG_HOLD_S = 55.0
-"""The same once an answer came after so long: most proxies give up after 60 seconds. Asking again
-is what those who wait cost: 5,000 that ask each 55 seconds take 8 % of falconerid's other requests
-per second (`./run bench http`), and each 25 seconds took twice as much."""
+from falconeri_worker.patience import Patience
 
 _TOO_SOON_S = 1.0
 _FIRST_POLL_S = 2.0
@@ -50,7 +42,7 @@ class Told(Waiting):
     """The waiting port holds the answer until there is work.
 
     Args:
-        client: To the waiting port; tries once, for longer than `LONG_HOLD_S`.
+        client: To the waiting port; tries once.
         job_id: Whose work.
         identity: Who waits.
         pause: How to sleep.
@@ -63,36 +55,27 @@ class Told(Waiting):
         identity: WorkerIdentity,
         *,
         pause: Callable[[float], None],
-        hold_s: float = HOLD_S,
-        long_hold_s: float = LONG_HOLD_S,
     ) -> None:
         self._client = client
         self._job_id = job_id
         self._identity = identity
         self._pause = pause
-        self._short_s = self._hold_s = hold_s
-        self._long_s = long_hold_s
+        self._patience = Patience()
 
     def ask(self) -> WorkAnswer:
-        """Wait up to `HOLD_S` seconds, or `LONG_HOLD_S` if nothing between us minds."""
+        """Wait up to `MAX_HOLD_S` seconds, if nothing between us minds."""
+        answer, early = self._patience.spend(self._wait)
+        if answer.verdict is Verdict.EMPTY and early:
+            # It doesn't hold answers now: don't make it busier.
+            self._pause(random.uniform(0, _TOO_SOON_S))  # noqa: S311
+        return answer
+
+    def _wait(self, hold_s: float) -> WorkAnswer:
         who = self._identity
         wish = WaitForWork(
-            pod_name=who.pod_name, node_name=who.node_name, hold_s=self._hold_s, rung=who.rung
+            pod_name=who.pod_name, node_name=who.node_name, hold_s=hold_s, rung=who.rung
         )
-        begun = time.monotonic()
-        try:
-            answer = self._client.wait_for_work(self._job_id, wish)
-        except FalconeriError:
-            if time.monotonic() - begun > self._short_s:  # cut off by who is less patient
-                self._hold_s = self._long_s = self._short_s
-            raise
-        if answer.verdict is Verdict.EMPTY:
-            if time.monotonic() - begun < self._hold_s / 2:
-                # It doesn't hold answers now: don't make it busier.
-                self._pause(random.uniform(0, _TOO_SOON_S))  # noqa: S311
-            else:
-                self._hold_s = self._long_s
-        return answer
+        return self._client.wait_for_work(self._job_id, wish)
 
 
 class Polled(Waiting):
