@@ -142,8 +142,8 @@ Contents = dict[Path, str]
 Command = Callable[[str, str, str], list[str]]
 
 
-def _python(module: str) -> Command:
-    program = [sys.executable, "-m", f"benchmarks.stores.{module}"]
+def _python(module: str, *options: str) -> Command:
+    program = [sys.executable, "-m", f"benchmarks.stores.{module}", *options]
     return lambda what, uri, path: [*program, what, uri, path]
 
 
@@ -163,6 +163,7 @@ def _rclone(what: str, uri: str, path: str) -> list[str]:
 PROGRAMS: dict[str, Command] = {
     OURS: _python("ours"),
     "boto3": _python("plain_boto3"),
+    "boto3, ETags compared": _python("plain_boto3", "--compare"),
     "rclone": _rclone,
 }
 
