@@ -19,9 +19,9 @@ class Patience:
     """Lets each request be held for twice as long as the last one that was held to its end.
 
     Asking again is all that those who wait cost falconerid: 5,000 that ask each 55 seconds take 8 %
-    to 25 % of its other requests per second, and each 300 seconds 3 % to 7 % (`./run bench http`). But
-    what is between us may cut off whoever is silent, most proxies after 60 seconds: who is cut off
-    asks for no more than what was borne before.
+    to 25 % of its other requests per second, and each 300 seconds 3 % to 7 % (`./run bench http`).
+    But what is between us may cut off whoever is silent, most proxies after 60 seconds: who is cut
+    off asks for no more than what was borne before.
 
     Args:
         first_s: How long at first.
