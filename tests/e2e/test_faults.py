@@ -210,6 +210,25 @@ def test_job_that_is_suspended_then_canceled_while_the_api_server_is_down_is_so_
     assert jobs_made(fake, job) == 1
 
 
+def test_job_that_is_paused_then_resumed_while_the_api_server_is_down_goes_on_after_it(
+    site: Site, fake: FakeKubernetes, gate: Gate
+) -> None:
+    job = submit(site, gate)
+    gate.wait_for_programs(1)
+    with fake.outage():
+        site.client.pause_job(job.id)
+        gate.open()
+        eventually(lambda: site.client.get_job(job.id).paused, what="a paused job")
+    eventually(lambda: not fake.pods(job.job_name, phase="Running"), what="no pods")
+    assert site.client.get_job(job.id).status is JobStatus.RUNNING
+
+    with fake.outage():
+        site.client.resume_job(job.id)
+
+    check_done(site, job, TEXTS)
+    assert jobs_made(fake, job) == 1
+
+
 def test_two_of_each_falconerid_make_one_job_and_either_may_be_killed(
     site: Site, fake: FakeKubernetes, gate: Gate
 ) -> None:

@@ -65,21 +65,30 @@ class World:
     bucket: str
     job_id: str = ""
 
-    def submit(self, command: str, *names: str, **fields: object) -> None:
-        """Run a shell command over objects of these names; `$1` is the directory for signals."""
+    def submit(
+        self, command: str, *names: str, err_command: str | None = None, **fields: object
+    ) -> None:
+        """Run a shell command over objects of these names; `$1` is the directory for signals.
+
+        Args:
+            err_command: The shell command that is run instead when no try is left.
+        """
         for name in names:
             self.store.put_object(Bucket=self.bucket, Key=f"in/{name}", Body=name.encode())
         secrets = [
             {"name": "s3", "key": key, "env_var": key} for key in (*KEYS, "AWS_ENDPOINT_URL")
         ]
+        transform: dict[str, Any] = {
+            "cmd": ["sh", "-euc", command, "sh", str(self.state)],
+            "image": "none",
+            "secrets": secrets,
+            "env": {"AWS_MAX_ATTEMPTS": "1"},
+        }
+        if err_command is not None:
+            transform["err_cmd"] = ["sh", "-euc", err_command, "sh", str(self.state)]
         spec = {
             "pipeline": {"name": "faults"},
-            "transform": {
-                "cmd": ["sh", "-euc", command, "sh", str(self.state)],
-                "image": "none",
-                "secrets": secrets,
-                "env": {"AWS_MAX_ATTEMPTS": "1"},
-            },
+            "transform": transform,
             "parallelism_spec": {"constant": 1},
             "resource_requests": {"memory": "64Mi", "cpu": 0.1},
             "input": {"atom": {"URI": f"s3://{self.bucket}/in/", "repo": "in", "glob": "/*"}},

@@ -113,3 +113,22 @@ def test_network_to_the_store_may_be_away_for_a_while(world: World, request_: st
     attempt = progress["failed_attempts"] + 1
     assert world.objects() == {f"a.{attempt}": "a"}
     assert world.rows() == {f"a.{attempt}": ("done", 1)}
+
+
+def test_err_cmd_is_run_by_the_last_try_alone(world: World) -> None:
+    world.submit(
+        'echo "cmd $FALCONERI_ATTEMPT" >> "$1/ran"; touch /pfs/out/part; exit 3',
+        "a",
+        err_command='echo "err_cmd $FALCONERI_ATTEMPT $FALCONERI_ERROR_CLASS" >> "$1/ran"',
+        datum_tries=2,
+    )
+
+    progress = world.run()
+
+    assert (world.state / "ran").read_text().splitlines() == [
+        "cmd 1",
+        "cmd 2",
+        "err_cmd 2 command",
+    ]
+    assert (progress["status"], progress["done"], progress["recovered"]) == ("done", 1, 1)
+    assert (world.objects(), world.rows()) == ({}, {})

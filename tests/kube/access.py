@@ -63,7 +63,7 @@ class Access:
         """
         scheme, _, token = authorization.partition(" ")
         account = self._accounts.get(token)
-        if scheme != "Bearer" or (token != self.admin_token and account is None):
+        if scheme.lower() != "bearer" or (token != self.admin_token and account is None):
             raise Refused(401, "Unauthorized", "Unauthorized")
         who = str(account) if account else "admin"
         for verb, resource in self.forbidden:

@@ -11,6 +11,7 @@ from tests.mutants.jobs import JOBS
 from tests.mutants.ladder import LADDER
 from tests.mutants.mutant import Mutant
 from tests.mutants.outputs import OUTPUTS
+from tests.mutants.waits import WAITS
 from tests.mutants.workers import WORKERS
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -23,4 +24,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *CROSSES,
     *OUTPUTS,
     *LADDER,
+    *WAITS,
 )

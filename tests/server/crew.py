@@ -76,7 +76,7 @@ class Crew:
             return client.claim(self._job_id, who)
 
         told = Told(
-            WorkClient(transport.but(url=wait_url, timeout_s=40.0, retries=ONCE)),
+            WorkClient(transport.but(url=wait_url, retries=ONCE)),
             self._job_id,
             who,
             pause=time.sleep,
