@@ -2,9 +2,10 @@
 
 One local worker, the local S3 server, and `xargs` running `curl`, the command and `curl` again for
 each of the same objects, one after the other, without any queue. Then a command that takes as long
-as its files do on a slow link: with pipelining, relative to the same job without.
+as its files do on a slow link: with pipelining, relative to the same job without. And how long the
+worker of a bundle takes to its first request.
 
-    ./run bench worker [--quick] [--json] [--save [FOLDER]]
+    ./run bench worker [--quick] [--json] [--save [FOLDER]] [--bundle FOLDER]
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from pathlib import Path
 import msgspec
 
 from benchmarks._results import Result, option_parser, show
+from benchmarks.transfers.first_request import bare_start_s, first_request_s
 from benchmarks.transfers.slow_link import slow_link
 from benchmarks.transfers.store import BUCKET, KEYS, Store, store
 from falconeri.client.jobs import JobsClient
 from falconeri.local.stack import LocalStack
 from falconeri.local.state import LocalState
+from falconeri.resources import deploy_root
 from falconeri.states import JobStatus
 from falconeri.wire.spec import (
     Atom,
@@ -147,6 +150,9 @@ def main() -> int:
         type=Path,
         help="write worker.json and .md (default: %(const)s)",
     )
+    parser.add_argument(
+        "--bundle", metavar="FOLDER", type=Path, help="of `./run bundle`; else one is built"
+    )
     options = parser.parse_args()
     # Not below a private directory: as root the embedded PostgreSQL runs as another user.
     work = Path(tempfile.mkdtemp(prefix="falconeri-bench-"))
@@ -154,7 +160,7 @@ def main() -> int:
     found: list[Result] = []
     try:
         with store() as server:
-            for result in _measure(server, work, quick=options.quick):
+            for result in _measure(server, work, options.bundle, quick=options.quick):
                 show(result, as_json=options.json)
                 found.append(result)
     finally:
@@ -164,7 +170,8 @@ def main() -> int:
     return 0
 
 
-def _measure(server: Store, work: Path, *, quick: bool) -> Iterator[Result]:
+def _measure(server: Store, work: Path, bundle: Path | None, *, quick: bool) -> Iterator[Result]:
+    yield _start(bundle or _built(work / "bundle"), work, starts=5 if quick else 21)
     repeats = 1 if quick else 3
     with _stack(work / "direct", server.port) as client:
         bench = Bench(client, server, work, repeats)
@@ -176,6 +183,22 @@ def _measure(server: Store, work: Path, *, quick: bool) -> Iterator[Result]:
         _stack(work / "slow", port) as client,
     ):
         yield Bench(client, server, work, repeats).pipelining(10 if quick else 24, 4 * _MB)
+
+
+def _built(folder: Path) -> Path:
+    build = deploy_root() / "worker-bundle" / "build.py"
+    subprocess.run([sys.executable, build, "--out", folder], check=True, stdout=sys.stderr)
+    return folder
+
+
+def _start(bundle: Path, work: Path, *, starts: int) -> Result:
+    """The first start of a node's worker reads the bundle from its disk; it isn't counted."""
+    first_request_s(bundle, work)
+    times_ms = [
+        (first_request_s(bundle, work) * 1000, bare_start_s(bundle) * 1000) for _ in range(starts)
+    ]
+    ours, bare = zip(*times_ms, strict=True)
+    return _result("start of a bundle's worker to its first request", "ms", list(ours), list(bare))
 
 
 @contextmanager

@@ -7,10 +7,13 @@ Any number of programs may start at once: one migrates, the others wait for it. 
 from __future__ import annotations
 
 import hashlib
+import random
+import time
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
@@ -23,7 +26,9 @@ from falconeri.log import get_logger
 from falconeri.resources import sql_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 log = get_logger(__name__)
 
@@ -35,6 +40,12 @@ MIN_VERSION = 150000
 
 VIEW_SCHEMAS = ("report", "compat")
 """Schemas with nothing but views of ours; all that `sql/views/` has no file for is dropped."""
+
+LOCK_LIMIT_S = 2.0
+"""How long a change waits for tables that falconerids of another version work with: whoever comes
+meanwhile waits behind it. Then all of them have their turn, and it is tried again."""
+
+TRIES = 60
 
 _MARK = "Falconeri's: all views in it are dropped and made anew by its migrations."
 
@@ -53,6 +64,13 @@ class PostgresTooOld(Conflict):
     default_message = "PostgreSQL 15 or newer is needed"
 
 
+class TablesInUse(Conflict):
+    """Others, who don't let go of our tables, kept a change from being made at each try."""
+
+    code = "tables_in_use"
+    default_message = "the tables are in use"
+
+
 class SchemaTaken(Conflict):
     """Somebody else has made a schema of a name that we need: its views would be lost."""
 
@@ -61,7 +79,7 @@ class SchemaTaken(Conflict):
 
 
 def migrate(url: str, *, server_url: str | None = None) -> bool:
-    """Migrate the database at `url`, waiting for others who do.
+    """Migrate the database at `url`, waiting for others who do; falconerids may go on meanwhile.
 
     Args:
         url: With the user who shall own everything.
@@ -75,12 +93,15 @@ def migrate(url: str, *, server_url: str | None = None) -> bool:
         LoginRefused: `server_url` has a user that doesn't exist, and we may not make it.
         PostgresTooOld: The server is older than 15.
         SchemaTaken: `report` or `compat` exists and is not ours.
+        TablesInUse: Some transaction has had one of the tables for minutes.
         psycopg.OperationalError: It can't be reached.
     """
     with psycopg.connect(url, autocommit=True, application_name="falconeri migrate") as guard:
         if guard.info.server_version < MIN_VERSION:
             raise PostgresTooOld(detail=f"this is {guard.info.server_version // 10000}")
         guard.execute("select pg_advisory_lock(%s)", (LOCK_KEY,))
+        limit = f"{LOCK_LIMIT_S * 1000:.0f}ms"
+        guard.execute("select set_config('lock_timeout', %s, false)", (limit,))
         guard.execute("create schema if not exists falconeri")
         guard.execute("create schema if not exists procrastinate")
         for schema in VIEW_SCHEMAS:
@@ -88,8 +109,8 @@ def migrate(url: str, *, server_url: str | None = None) -> bool:
         applied = 0
         for schema, source in _numbered():
             if _recorded_ids(guard, schema) != {file.stem for file in source.glob("*.sql")}:
-                applied += _apply_numbered(url, schema, source)
-        reapplied = _apply_code(guard, again=applied > 0)
+                applied += _in_turn(partial(_apply_numbered, url, schema, source))
+        reapplied = _in_turn(partial(_apply_code, guard, again=applied > 0))
         if server_url is not None:
             roles.ensure_login(guard, server_url)
         log.info("migrated", migrations=applied, functions_changed=reapplied)
@@ -152,6 +173,23 @@ def _numbered() -> Iterator[tuple[str, Path]]:
     yield "falconeri", sql_root() / "migrations"
 
 
+def _in_turn(change: Callable[[], T]) -> T:
+    """Make a change that needs tables for itself, trying again while others have them.
+
+    It and a call of a falconerid may each wait for the other; then either is refused.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            return change()
+        except (pg.DeadlockDetected, pg.LockNotAvailable) as ex:
+            if not left:
+                hint = "pg_stat_activity and pg_locks show by whom"
+                raise TablesInUse(detail=str(ex), hint=hint) from ex
+            log.info("tables_in_use", error=str(ex))
+            time.sleep(random.uniform(0.5, 1.0) * LOCK_LIMIT_S)  # noqa: S311
+    raise AssertionError
+
+
 def _recorded_ids(conn: psycopg.Connection, schema: str) -> set[str]:
     """What yoyo has written of the migrations in a schema; yoyo itself is slow to import."""
     table = sql.SQL("{}._yoyo_migration").format(sql.Identifier(schema))
@@ -198,7 +236,10 @@ def _applied_ids(backend: Any) -> set[str]:  # noqa: ANN401 - yoyo is untyped
 
 def _yoyo_url(url: str, schema: str) -> str:
     parts = urlsplit(url)
-    query = urlencode([*parse_qsl(parts.query), ("schema", schema)])
+    settings = dict(parse_qsl(parts.query)) | {"schema": schema}
+    limit = f"-c lock_timeout={LOCK_LIMIT_S * 1000:.0f}"
+    settings["options"] = f"{settings.get('options', '')} {limit}".strip()
+    query = urlencode(settings)
     return urlunsplit(parts._replace(scheme="postgresql+psycopg", query=query))
 
 

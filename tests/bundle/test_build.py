@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.transfers.first_request import bare_start_s, first_request_s
 from tests.bundle.conftest import BUILD
 
 GOAL_BYTES = 60_000_000
@@ -45,6 +46,10 @@ def test_bundle_writes_nothing_into_itself(bundle: Path) -> None:
     before = files()
     assert run(bundle / "falconeri-worker", "--self-test").returncode == 0
     assert files() == before
+
+
+def test_the_benchmark_sees_the_first_request(bundle: Path, tmp_path: Path) -> None:
+    assert 0 < bare_start_s(bundle) < first_request_s(bundle, tmp_path)
 
 
 def test_start_program_says_what_it_cannot_start(bundle: Path, tmp_path: Path) -> None:

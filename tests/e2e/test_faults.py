@@ -210,22 +210,19 @@ def test_job_that_is_suspended_then_canceled_while_the_api_server_is_down_is_so_
     assert jobs_made(fake, job) == 1
 
 
-def test_job_that_is_paused_then_resumed_while_the_api_server_is_down_goes_on_after_it(
+def test_job_that_is_suspended_goes_on_when_it_is_scaled_up_while_the_api_server_is_down(
     site: Site, fake: FakeKubernetes, gate: Gate
 ) -> None:
     job = submit(site, gate)
     gate.wait_for_programs(1)
-    with fake.outage():
-        site.client.pause_job(job.id)
-        gate.open()
-        eventually(lambda: site.client.get_job(job.id).paused, what="a paused job")
+    site.client.scale_job(job.id, 0)
     eventually(lambda: not fake.pods(job.job_name, phase="Running"), what="no pods")
-    assert site.client.get_job(job.id).status is JobStatus.RUNNING
 
     with fake.outage():
-        site.client.resume_job(job.id)
+        site.client.scale_job(job.id, 1)
+        gate.open()
 
-    check_done(site, job, TEXTS)
+    check_done(site, job, TEXTS, {FailureClass.EVICTED: 1})
     assert jobs_made(fake, job) == 1
 
 

@@ -62,7 +62,7 @@ def test_a_token_that_was_replaced_is_read_again(
                 del tz
                 return later
 
-        monkeypatch.setattr(incluster_config.datetime, "datetime", Later)
+        monkeypatch.setattr("kubernetes.config.incluster_config.datetime.datetime", Later)
 
         assert api.list("Pod") == []
 

@@ -19,7 +19,7 @@ from falconeri.server.app import ROUTES
 from falconeri.server.examples import EXAMPLES
 from falconeri.server.openapi import document
 from falconeri.server.waiting import ROUTES as WAITING_ROUTES
-from falconeri.wire.work import WorkerIdentity
+from falconeri.wire.work import MAX_HOLD_S, WorkerIdentity
 from tests.server.conftest import MakeJob
 from tests.server.contract.endpoints import ENDPOINTS
 from tests.server.falconerid import PASSWORD, Falconerid, basic
@@ -122,6 +122,6 @@ def hold_nobody(case: Case) -> None:
 def is_a_wait(value: object) -> bool:
     """Whether the server would hold a request so long."""
     try:
-        return 0 <= float(str(value)) <= 55
+        return 0 <= float(str(value)) <= MAX_HOLD_S
     except ValueError:
         return False
