@@ -19,11 +19,12 @@ import psycopg
 import pytest
 
 from falconeri.db import jobs
-from falconeri.db.migrate import migrate
 from falconeri.local import Server
 from falconeri.local._ports import free_ports
+from falconeri.local.state import LocalState
 from tests import processes
 from tests.babysitter.test_passes import make_job
+from tests.conftest import CopyState
 from tests.processes import wait_until
 
 
@@ -79,15 +80,15 @@ class Tasks:
 
 
 def _start(directory: Path, port: int | None = None) -> Server:
-    return Server.start(directory / "postgres", durable=False, port=port)
+    return Server.start(LocalState(directory / "state").postgres, durable=False, port=port)
 
 
 @pytest.fixture
-def tasks() -> Iterator[Tasks]:
+def tasks(used_state: CopyState) -> Iterator[Tasks]:
     directory = Path(tempfile.mkdtemp(prefix="falconeri-tasks-"))
     directory.chmod(0o755)  # as root the server runs as somebody else
+    used_state(directory / "state")
     server = _start(directory)
-    migrate(server.url)
     log = directory / "log"
     health_port, _ = free_ports()
     environment = os.environ | {

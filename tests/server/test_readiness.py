@@ -18,24 +18,27 @@ import pytest
 
 from falconeri.db.migrate import migrate
 from falconeri.local import Server
+from falconeri.local.state import LocalState
 from falconeri.server.readiness import FRESH_S, Readiness
 from tests import processes
+from tests.conftest import CopyState
 from tests.databases import fresh_database
 from tests.processes import wait_until
 from tests.server.falconerid import Falconerid, events, running
 
 
 @pytest.fixture
-def state() -> Iterator[Path]:
+def state(used_state: CopyState) -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="falconeri-ready-"))
     directory.chmod(0o755)  # as root the server runs as somebody else
+    used_state(directory / "state")
     yield directory
     processes.wait_until_nothing_is_left(directory)
     shutil.rmtree(directory)
 
 
 def start(state: Path, port: int | None = None) -> Server:
-    return Server.start(state / "postgres", durable=False, port=port)
+    return Server.start(LocalState(state / "state").postgres, durable=False, port=port)
 
 
 def ready(server: Falconerid) -> int:
@@ -44,7 +47,6 @@ def ready(server: Falconerid) -> int:
 
 def test_restart_of_postgres_is_told_and_survived(state: Path) -> None:
     postgres = start(state)
-    migrate(postgres.url)
     try:
         with running(postgres.url, state) as server:
             assert ready(server) == 200
@@ -71,7 +73,6 @@ def test_restart_of_postgres_is_told_and_survived(state: Path) -> None:
 
 def test_postgres_that_hangs_makes_nobody_wait_for_the_probe(state: Path) -> None:
     postgres = start(state)
-    migrate(postgres.url)
     backends = processes.find(state, "postgres")
     try:
         with running(postgres.url, state) as server:

@@ -13,10 +13,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from falconeri.db.migrate import migrate
 from falconeri.local import Server
+from falconeri.local.state import LocalState
 from falconeri.tokens import make_token
 from tests import processes
+from tests.conftest import CopyState
 from tests.databases import fresh_database
 from tests.server.balancer import Balancer, balancing
 from tests.server.conftest import spec
@@ -105,23 +106,24 @@ def test_stopped_replica_answers_whatever_has_reached_it(
 
 
 @pytest.fixture
-def state() -> Iterator[Path]:
+def state(used_state: CopyState) -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="falconeri-replicas-"))
     directory.chmod(0o755)  # as root the server runs as somebody else
+    used_state(directory / "state")
     yield directory
     processes.wait_until_nothing_is_left(directory)
     shutil.rmtree(directory)
 
 
 def test_restarted_postgres_loses_and_doubles_nothing(state: Path, tmp_path: Path) -> None:
-    postgres = Server.start(state / "postgres", durable=False)
+    stored = LocalState(state / "state").postgres
+    postgres = Server.start(stored, durable=False)
     try:
-        migrate(postgres.url)
         with two(postgres.url, state) as replicas, at_work(replicas, tmp_path) as (job_id, crew):
             postgres.stop()
             assert len(crew.done) < DATUMS
             port = postgres.address.port
-            postgres = Server.start(state / "postgres", durable=False, port=port)
+            postgres = Server.start(stored, durable=False, port=port)
             crew.finish()
 
             check(postgres.url, job_id, crew)
