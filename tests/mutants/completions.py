@@ -9,7 +9,7 @@ from tests.mutants.mutant import Mutant, of
 COMPLETIONS: tuple[Mutant, ...] = (
     *of(
         "datum/complete_and_claim",
-        "complete ahead repeats failures neighbours pause",
+        "complete ahead repeats failures neighbours pause recovered",
         ("p_report.outcome is distinct from 'done' or p_report", "p_report"),
         (
             "if p_report.outcome is distinct from 'done' or p_report.failure_class is not null then",
@@ -105,7 +105,7 @@ COMPLETIONS: tuple[Mutant, ...] = (
     ),
     *of(
         "private/_fail_attempt",
-        "failures complete ladder repeats watch_job delays outputs neighbours",
+        "failures complete ladder rungs repeats watch_job delays outputs neighbours",
         ("losses_used + (not v_spends)::integer", "losses_used + 1"),
         (
             "p_claim.tries_used + (v_spends and not v_rises)::integer",

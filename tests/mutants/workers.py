@@ -91,7 +91,7 @@ WORKERS: tuple[Mutant, ...] = (
     ),
     *of(
         "worker/register_worker",
-        "leases",
+        "leases ladder",
         ("if v_job.status = 'running' then", "if true then"),
         ("p_node_name, true, p_rung)", "p_node_name, false, p_rung)"),
         ("p_node_name, true, p_rung)", "p_node_name, true, 0::smallint)"),

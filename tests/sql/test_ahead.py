@@ -62,12 +62,35 @@ def test_completion_ahead_takes_a_fresh_one_and_none_of_the_last(conn: psycopg.C
     assert claim(conn, job).datum_id == datum_id(conn, job, 3)
 
 
-def test_a_datum_to_be_tried_again_is_for_who_has_none(conn: psycopg.Connection) -> None:
+@pytest.mark.parametrize("slot", [0, 1])  # one knows its shard, the other has had none
+def test_a_datum_to_be_tried_again_is_for_who_has_none(conn: psycopg.Connection, slot: int) -> None:
     job = make_job(conn, 1, shards=None, parallelism=1)
     complete(conn, claim(conn, job), report=failed())
 
-    assert ask(conn, job, slot=1, ahead=True).verdict is Verdict.EMPTY
+    assert ask(conn, job, slot=slot, ahead=True).verdict is Verdict.EMPTY
     assert claim(conn, job, "other").attempt == 2
+
+
+@pytest.mark.parametrize("slot", [0, 1])
+def test_ahead_a_fresh_datum_comes_before_one_to_be_tried_again(
+    conn: psycopg.Connection, slot: int
+) -> None:
+    job = make_job(conn, 3, shards=None, parallelism=1)
+    complete(conn, claim(conn, job), report=failed())
+
+    answer = ask(conn, job, slot=slot, ahead=True)
+
+    assert answer.claim is not None
+    assert answer.claim.datum_id == datum_id(conn, job, 2)
+
+
+def test_who_fails_the_only_datum_does_not_get_it_ahead(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1, shards=None, parallelism=1)
+
+    answer = complete(conn, claim(conn, job), report=failed(), claim_next=True, ahead=True)
+
+    assert answer.verdict is Verdict.EMPTY
+    assert progress(conn, job).ready == 1
 
 
 def test_who_fails_a_datum_ahead_gets_a_fresh_one(conn: psycopg.Connection) -> None:

@@ -325,6 +325,17 @@ def test_every_datum_is_handed_out_exactly_once(conn: psycopg.Connection, count:
     assert answers[-1].verdict is Verdict.EMPTY
 
 
+def test_used_up_shard_whose_datum_waits_for_its_time_gives_nothing(
+    conn: psycopg.Connection,
+) -> None:
+    job = make_job(conn, 2, shards=2, retry_delay_s=3600)
+    held, other = claim(conn, job), claim(conn, job, "pod-2")
+    complete(conn, other, "pod-2", failed())
+
+    assert complete(conn, held, claim_next=True).verdict is Verdict.EMPTY
+    assert ask(conn, job, "pod-2").verdict is Verdict.EMPTY
+
+
 def test_claim_overtaken_by_a_cancel_gets_nothing(
     conn: psycopg.Connection, connect: Connect
 ) -> None:

@@ -190,6 +190,7 @@ def test_a_pod_keeps_the_rung_that_it_said_first(conn: psycopg.Connection) -> No
 def test_a_rung_that_the_job_does_not_have_is_refused(
     conn: psycopg.Connection, memory: tuple[str, ...], rung: int
 ) -> None:
+    make_job(conn, 1, memory=(*LADDER, "8Gi"))  # another job has it
     job = make_job(conn, 1, memory=memory)
     with refused(InvalidInput):
         join(conn, job, "pod-9", rung)

@@ -233,8 +233,10 @@ def test_shards_are_taken_in_ascending_order(
     for each in (held[0], held[-1]):  # in different shards, as those still held are
         complete(conn, each, report=failed(FailureClass.STORAGE))
     set_now(conn, in_s=3600)
-    conn.execute("update falconeri.shards set open = open where shard = 0")  # now the last row
-    for plan in ("indexscan", "bitmapscan", "nestloop"):  # else they come in order by chance
+    # Else they come in order by chance. Now shard 0 is the last row, and rows are read as they lie.
+    conn.execute("create index backwards on falconeri.shards (shard desc)")
+    conn.execute("cluster falconeri.shards using backwards")
+    for plan in ("indexscan", "bitmapscan", "nestloop"):
         conn.execute(f"set enable_{plan} = off".encode())
     other, third = connect(), connect()
     other.execute("begin")
