@@ -16,7 +16,6 @@ JOBS: tuple[Mutant, ...] = (
     *of(
         "job/start_job",
         "create_job end_job",
-        ("where d.job_no = p_job_no;", ";"),
         ("if v_first <> 1 or ", "if "),
         ("or v_count <> v_last or", "or v_count > v_last or"),
         ("or v_count <> v_last or", "or"),

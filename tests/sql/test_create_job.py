@@ -73,17 +73,29 @@ def test_job_without_datums_is_done_at_once(conn: psycopg.Connection, connect: C
     assert notified(listener) == [str(job.job_id)]
 
 
-def test_datums_must_be_numbered_without_gaps(conn: psycopg.Connection) -> None:
+def test_job_without_datums_is_left_alone_by_the_next_one(conn: psycopg.Connection) -> None:
+    empty = make_job(conn, 0)
+
+    make_job(conn, 3)
+
+    assert progress(conn, empty).total == 0
+    assert (
+        value(conn, "select shard_count from falconeri.jobs where job_no = %s", empty.job_no) == 0
+    )
+
+
+@pytest.mark.parametrize("numbers", ["{1, 3}", "{2}", "{2, 3}", "{0, 1}"])
+def test_datums_must_be_numbered_without_gaps(conn: psycopg.Connection, numbers: str) -> None:
+    other = make_job(conn, 3)
     with refused(InvalidInput), conn.transaction():
         job = jobs.create_job(conn, **GOOD)
         conn.execute(
-            "insert into falconeri.datum_chunks"
-            " select %s, seq, '[[]]' from unnest('{1, 3}'::int[]) seq",
-            (job.job_no,),
+            "insert into falconeri.datum_chunks select %s, seq, '[[]]' from unnest(%s::int[]) seq",
+            (job.job_no, numbers),
         )
         jobs.start_job(conn, job_no=job.job_no)
 
-    assert jobs.list_jobs(conn).jobs == []
+    assert [found.id for found in jobs.list_jobs(conn).jobs] == [other.job_id]
 
 
 @pytest.mark.parametrize("numbers", ["{1, 2, 4}", "{2, 3}", "{0, 2}", "{1}", "{}"])

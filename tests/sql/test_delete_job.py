@@ -212,6 +212,21 @@ def test_objects_of_failed_attempts_are_still_deleted_and_keep_the_jobs_row(
     assert rows_left(conn) == {}
 
 
+def test_deleted_job_does_not_wait_for_the_deletions_of_another(conn: psycopg.Connection) -> None:
+    first, second = make_job(conn, 1, max_tries=1), make_job(conn, 1, max_tries=1)
+    for job, uri in ((first, A), (second, B)):
+        held = claim(conn, job)
+        register(conn, held, [uri])
+        complete(conn, held, report=failed())
+        assert not delete(conn, job)
+    outputs.take_deletions(conn, limit=9)
+    outputs.settle_deletion(conn, job_id=first.job_id, uri=A)
+
+    assert delete_old(conn, None)
+
+    assert rows_left(conn) == {"jobs": 1, "deletions": 1}
+
+
 def test_results_are_not_deleted_for_another_job_that_failed_to_write_them(
     conn: psycopg.Connection,
 ) -> None:
