@@ -10,6 +10,7 @@ or uv, and gcc; README.md beside it says what is in the directory and why.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -50,6 +51,10 @@ def main() -> int:
         build(out, listen=arguments.listen)
     except BuildError as ex:
         print(f"Error: {ex}", file=sys.stderr)
+        return 1
+    except shutil.Error as ex:  # of a whole directory, and an OSError without a message
+        source, _, reason = ex.args[0][0]
+        print(f"Error: {source} can't be copied: {reason}", file=sys.stderr)
         return 1
     except OSError as ex:
         print(f"Error: {out} can't be made: {ex.strerror}", file=sys.stderr)
