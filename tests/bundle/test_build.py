@@ -9,8 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from benchmarks.transfers.first_request import bare_start_s, first_request_s
-from tests.bundle.conftest import BUILD
+from tests.bundle.conftest import BUILD, ROOT
 
 GOAL_BYTES = 60_000_000
 
@@ -46,6 +48,47 @@ def test_bundle_writes_nothing_into_itself(bundle: Path) -> None:
     before = files()
     assert run(bundle / "falconeri-worker", "--self-test").returncode == 0
     assert files() == before
+
+
+def test_licences_of_what_is_carried_are_in_the_bundle(bundle: Path) -> None:
+    texts = [path.read_text() for path in (bundle / "licences").iterdir() if path.is_file()]
+    packages = list((bundle / "app").glob("*.dist-info"))
+
+    assert any("PYTHON SOFTWARE FOUNDATION LICENSE" in text for text in texts)
+    assert (bundle / "licences" / "falconeri").read_text() == (ROOT / "LICENSE").read_text()
+    assert packages
+    assert [each.name for each in packages if not list(each.rglob("LICEN[CS]E*"))] == []
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-query"), reason="Debian's are found by dpkg-query")
+def test_licence_of_libc_is_there_with_its_version(bundle: Path) -> None:
+    licences = bundle / "licences"
+    versions = (licences / "VERSIONS").read_text()
+
+    (line,) = (line for line in versions.splitlines() if ", source glibc " in line)
+    package = line.partition(" ")[0].partition(":")[0]
+    assert "GNU Lesser General Public" in (licences / package).read_text()
+    assert "GNU LESSER" in (licences / "common-licenses" / "LGPL-2.1").read_text()
+
+
+def test_build_names_the_libraries_whose_licences_it_has_not(tmp_path: Path) -> None:
+    library = tmp_path / "libown.so.1"
+    library.touch()
+    script = (
+        "import sys; from pathlib import Path; from bundling import licences\n"
+        "licences.add(Path(sys.argv[1]), [Path(sys.argv[2])])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path, library],
+        cwd=BUILD.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stderr.startswith("Not in licences, as they are of no Debian package: ")
+    assert "libown.so.1" in done.stderr
 
 
 def test_the_benchmark_sees_the_first_request(bundle: Path, tmp_path: Path) -> None:

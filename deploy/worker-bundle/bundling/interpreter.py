@@ -22,14 +22,16 @@ _LEFT_OUT = frozenset(
         *("sqlite3", "test", "tests", "tkinter", "turtle.py", "turtledemo", "unittest", "venv"),
         *("wsgiref", "xmlrpc", "_pydecimal.py", "cgi.py", "doctest.py", "imaplib.py", "mailbox.py"),
         *("nntplib.py", "pdb.py", "pickletools.py", "pydoc.py", "smtpd.py", "telnetlib.py"),
+        *("_pyrepl", "sitecustomize.py"),
     }
 )
-"""What no worker uses, and much of it needs further libraries."""
+"""What no worker uses: much of it needs further libraries, and the last is a link out of there."""
 
 _EXTENSIONS_LEFT_OUT = re.compile(
-    r"(_test|_xx|xx|_crypt|_curses|_dbm|_gdbm|_sqlite3|_tkinter|audioop|nis|ossaudiodev|readline"
-    r"|spwd)"
+    r"(_codecs_|_test|_xx|xx|_crypt|_curses|_dbm|_gdbm|_sqlite3|_tkinter|audioop|nis|ossaudiodev"
+    r"|readline|spwd)"
 )
+"""And no worker meets East Asia's encodings (`_codecs_`): our texts and the stores' are UTF-8."""
 
 
 def program() -> Path:

@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from bundling import interpreter, tools
 from bundling.tools import BuildError
@@ -30,20 +31,30 @@ _LISTED = re.compile(r"^\s*(\S+)(?: => (.+?))? \(0x[0-9a-f]+\)$", re.MULTILINE)
 _MISSING = re.compile(r"^\s*(\S+) => not found$", re.MULTILINE)
 
 
-def carry(bundle: Path, patchelf: Path) -> str:
-    """Copy the libraries into `lib`; return the name of the loader there.
+class Carried(NamedTuple):
+    """What of this machine is in `lib`."""
+
+    loader: str
+    """The name there."""
+    sources: tuple[Path, ...]
+    """The files here, with the loader's."""
+
+
+def carry(bundle: Path, patchelf: Path) -> Carried:
+    """Copy the libraries into `lib`.
 
     Raises:
         BuildError: This machine's Python isn't one of glibc's, or lacks a library.
     """
     machine = _Machine(patchelf)
     libraries = bundle / "lib"
-    for name, source in machine.needed_by(bundle).items():
-        _copy(source, libraries / name)
+    sources = machine.needed_by(bundle)
     libc = machine.source("libc.so.6").parent
     for name in _LOADED_LATER:
-        if not (libraries / name).exists() and (libc / name).exists():
-            _copy(libc / name, libraries / name)
+        if name not in sources and (libc / name).exists():
+            sources[name] = libc / name
+    for name, source in sources.items():
+        _copy(source, libraries / name)
     _strip(bundle)
     _copy(machine.loader, libraries / machine.loader.name)
     _close(libraries / machine.loader.name)
@@ -51,7 +62,7 @@ def carry(bundle: Path, patchelf: Path) -> str:
     tools.run([patchelf, "--no-default-lib", libraries / "libc.so.6"])
     for file in _machine_code(bundle):
         _forget_paths(file, patchelf)
-    return machine.loader.name
+    return Carried(machine.loader.name, (machine.loader, *sources.values()))
 
 
 class _Machine:
