@@ -46,7 +46,7 @@ OUTPUTS: tuple[Mutant, ...] = (
     ),
     *of(
         "private/_check_uris",
-        "outputs",
+        "outputs neighbours",
         ("having count(*) > 1", "having count(*) > 2"),
         ("where j.job_no = p_job_no and not", "where not"),
         (
@@ -65,7 +65,7 @@ OUTPUTS: tuple[Mutant, ...] = (
     ),
     *of(
         "private/_rivals",
-        "rivals",
+        "rivals neighbours",
         ("starts_with(r.egress_uri, j.egress_uri) or ", ""),
         (" or starts_with(j.egress_uri, r.egress_uri)", ""),
         ("where j.job_no = p_job_no and", "where"),
@@ -74,7 +74,7 @@ OUTPUTS: tuple[Mutant, ...] = (
     ),
     *of(
         "private/_refuse_rival",
-        "rivals",
+        "rivals neighbours",
         ("where f.uri = any (p_uris) and f", "where f"),
         (" and f.job_no = any (v_rivals)", ""),
         ("  if found then\n", "  if false then\n"),
@@ -82,7 +82,7 @@ OUTPUTS: tuple[Mutant, ...] = (
     ),
     *of(
         "private/_refuse_clash",
-        "outputs",
+        "outputs neighbours",
         ("where f.job_no = p_claim.job_no and f.uri", "where f.uri"),
         ("and f.uri = any (p_uris) and", "and"),
         (" and f.seq <> p_claim.seq", ""),
@@ -90,7 +90,7 @@ OUTPUTS: tuple[Mutant, ...] = (
     ),
     *of(
         "output/settle_outputs",
-        "outputs",
+        "outputs neighbours",
         ("  perform falconeri._require_running(v_claim);\n", ""),
         (
             "    and f.job_no = v_claim.job_no and f.seq = v_claim.seq;",
@@ -108,7 +108,7 @@ OUTPUTS: tuple[Mutant, ...] = (
     ),
     *of(
         "private/_output_no",
-        "outputs",
+        "outputs neighbours",
         ("when substr(p_output_id::text, 15, 4) = '8003' then", "when true then"),
     ),
     *of(
@@ -116,7 +116,6 @@ OUTPUTS: tuple[Mutant, ...] = (
         "deletions end_job outputs neighbours",
         ("where f.job_no = p_job_no and f.seq", "where f.seq"),
         (" and f.seq = p_seq", ""),
-        ("  on conflict (uri, job_no) do nothing", ""),
         ("p_seq, falconeri._now()", "p_seq, falconeri._now() + interval '1 h'"),
     ),
     *of(

@@ -113,6 +113,20 @@ def test_object_of_a_dead_babysitter_is_taken_again(conn: psycopg.Connection) ->
     assert [d.uri for d in outputs.take_deletions(conn, limit=9)] == [A]
 
 
+def test_object_that_could_not_be_deleted_is_tried_again_later(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1, max_tries=1)
+    held = claim(conn, job)
+    register(conn, held, [A])
+    complete(conn, held, report=failed())
+    outputs.take_deletions(conn, limit=9)
+
+    outputs.release_deletion(conn, job_id=job.job_id, uri=A)
+
+    assert outputs.take_deletions(conn, limit=9) == []
+    set_now(conn, in_s=601)
+    assert [d.uri for d in outputs.take_deletions(conn, limit=9)] == [A]
+
+
 def test_object_of_two_jobs_is_settled_for_each(conn: psycopg.Connection) -> None:
     ended = [make_job(conn, 0) for _ in range(2)]
     for job in ended:

@@ -1,10 +1,11 @@
 """What operators and the REST API see."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 
 from falconeri.db import controls, datums, jobs
+from falconeri.db.jobs import NewJobKey
 from falconeri.errors import DatumNotFound, InvalidInput, JobNotFound
 from falconeri.states import DatumStatus, JobStatus
 from tests.sql.factories import (
@@ -165,3 +166,32 @@ def test_failed_datums_are_those_that_will_not_run_again(conn: psycopg.Connectio
         (twice.datum_id, DatumStatus.ERROR, 2)
     ]
     assert datums.list_failed_datums(conn, job_id=job.job_id, limit=0) == []
+
+
+def test_page_of_failed_datums_is_full_whatever_has_failed_for_now(
+    conn: psycopg.Connection,
+) -> None:
+    job = make_job(conn, 2, max_tries=2)
+    first, second = claim(conn, job), claim(conn, job, slot=1)
+    complete(conn, second, report=failed())
+    complete(conn, claim(conn, job, slot=1), report=failed())
+    complete(conn, first, report=failed())
+
+    found = listed(conn, job, DatumStatus.ERROR)
+
+    assert found == [second.datum_id]
+
+
+def test_what_a_canceled_jobs_pods_still_hold_does_not_run(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    held = claim(conn, job)
+    assert listed(conn, job, DatumStatus.RUNNING) == [held.datum_id]
+
+    jobs.cancel_job(conn, job_id=job.job_id)
+
+    assert listed(conn, job, DatumStatus.RUNNING) == []
+
+
+def listed(conn: psycopg.Connection, job: NewJobKey, status: DatumStatus) -> list[UUID]:
+    page = datums.list_datums(conn, job_id=job.job_id, status=status, after=None, limit=1)
+    return [found.id for found in page]

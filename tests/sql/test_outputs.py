@@ -1,4 +1,5 @@
-from uuid import uuid4
+import json
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -88,6 +89,25 @@ def test_clash_names_both_datums(conn: psycopg.Connection) -> None:
     detail = caught.value.diag.message_detail or ""
     assert all(name in detail for name in (A, str(mine.datum_id), str(other.datum_id)))
     assert registered(conn) == [A]
+
+
+def test_clash_names_the_file_that_both_write_and_no_other(conn: psycopg.Connection) -> None:
+    # Each file of the wrong ones comes before the right one in the alphabet.
+    ended = make_job(conn, 3)
+    register(conn, [claim(conn, ended, slot=slot) for slot in range(3)][2], [A])
+    jobs.cancel_job(conn, job_id=ended.job_id)
+    job = make_job(conn, 2)
+    mine, other = claim(conn, job, "pod-1"), claim(conn, job, "pod-2")
+    register(conn, mine, ["s3://out/0", B], "pod-1")
+
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        register(conn, other, [A, B], "pod-2")
+
+    assert json.loads(caught.value.diag.message_detail or "") == {
+        "uri": B,
+        "datum_id": str(other.datum_id),
+        "other_datum_id": str(mine.datum_id),
+    }
 
 
 def test_clash_with_a_registration_under_way_is_seen(
@@ -233,15 +253,20 @@ def test_settled_files_keep_size_and_checksum(conn: psycopg.Connection) -> None:
     assert (gone.status, gone.size_bytes, gone.checksum) == (OutputStatus.ERROR, None, None)
 
 
-@pytest.mark.parametrize("foreign", ["another datum's", "unknown", "twice"])
+@pytest.mark.parametrize(
+    "foreign", ["another datum's", "another job's", "a datum", "unknown", "twice"]
+)
 def test_settling_a_foreign_file_is_refused_and_changes_nothing(
     conn: psycopg.Connection, foreign: str
 ) -> None:
     job = make_job(conn, 2)
     mine, theirs = claim(conn, job, "pod-1"), claim(conn, job, "pod-2")
+    other_jobs = claim(conn, make_job(conn, 1, egress_uri="s3://other/"))
     own = register(conn, mine, [A])[0].id
     wrong = {
         "another datum's": register(conn, theirs, [B], "pod-2")[0].id,
+        "another job's": register(conn, other_jobs, ["s3://other/a"])[0].id,
+        "a datum": UUID(str(own).replace("-8003-", "-8001-")),
         "unknown": uuid4(),
         "twice": own,
     }[foreign]

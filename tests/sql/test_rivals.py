@@ -42,6 +42,51 @@ def test_clash_names_the_file_both_datums_and_the_other_job(conn: psycopg.Connec
     assert registered(conn) == [A]
 
 
+def test_clash_within_a_job_is_called_so_though_it_has_rivals(conn: psycopg.Connection) -> None:
+    job, _rival = make_job(conn, 2), make_job(conn, 1)
+    mine, other = claim(conn, job), claim(conn, job, "pod-2")
+    register(conn, mine, [A])
+
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        register(conn, other, [A], "pod-2")
+
+    assert caught.value.diag.message_primary == "two datums write the same output"
+
+
+def test_what_an_ended_job_wrote_is_free_though_there_are_rivals(conn: psycopg.Connection) -> None:
+    ended, job, _rival = make_job(conn, 1), make_job(conn, 1), make_job(conn, 1)
+    register(conn, held := claim(conn, ended), [A])
+    complete(conn, held)
+
+    assert [file.uri for file in register(conn, claim(conn, job), [A])] == [A]
+
+
+def test_the_first_of_several_clashes_is_named(conn: psycopg.Connection) -> None:
+    first, second = make_job(conn, 1), make_job(conn, 1)
+    register(conn, claim(conn, first), [B, A])
+
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        register(conn, claim(conn, second), [B, A])
+
+    assert json.loads(caught.value.diag.message_detail or "")["uri"] == A
+
+
+def test_rivals_do_not_wait_for_each_other_over_different_names(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    held, other = (claim(conn, make_job(conn, 1)) for _ in range(2))
+    (name,) = conn.execute(  # one for which another lock stands
+        "select 's3://out/' || i from generate_series(1, 99) i"
+        " where hashtext('s3://out/' || i) & 63 <> hashtext(%s) & 63 limit 1",
+        (A,),
+    ).fetchone() or ("",)
+    third = connect()
+    third.execute("set lock_timeout = '30s'")
+    with conn.transaction():
+        register(conn, held, [A])
+        assert [file.uri for file in register(third, other, [name])] == [name]
+
+
 def test_file_of_a_done_datum_is_refused_as_long_as_its_job_runs(conn: psycopg.Connection) -> None:
     first = make_job(conn, 2)
     held = claim(conn, first)

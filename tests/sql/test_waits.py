@@ -144,9 +144,10 @@ def test_a_second_babysitter_waits_for_the_first(
 ) -> None:
     job, first = make_job(conn), connect()
     first.execute("begin")
-    assert waits.note_waits(first, waits=[no_cpu(job)]) == 1
+    assert waits.note_waits(first, waits=[no_image(job)]) == 1
 
     with blocked(conn, lambda: waits.note_waits(conn, waits=[no_cpu(job)])) as second:
         first.execute("commit")
 
-    assert second.result() == 0
+    assert second.result() == 2, "what the first has noted is taken back"
+    assert [reason for reason, _, _ in shown(conn, job)] == ["unschedulable"]
