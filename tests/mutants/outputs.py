@@ -120,7 +120,7 @@ OUTPUTS: tuple[Mutant, ...] = (
     ),
     *of(
         "output/take_deletions",
-        "deletions outputs delete_job",
+        "deletions outputs delete_job neighbours",
         ("x.taken_at is null or ", ""),
         (
             "(x.taken_at is null or x.taken_at < falconeri._now() - interval '10 minutes')",
@@ -146,7 +146,7 @@ OUTPUTS: tuple[Mutant, ...] = (
     ),
     *of(
         "output/release_deletion",
-        "deletions",
+        "deletions neighbours",
         ("taken_at = null, requested_at", "requested_at"),
         ("+ interval '10 minutes'", "+ interval '11 minutes'"),
         ("+ interval '10 minutes'", "+ interval '9 minutes'"),
@@ -155,7 +155,7 @@ OUTPUTS: tuple[Mutant, ...] = (
     ),
     *of(
         "output/settle_deletion",
-        "deletions",
+        "deletions neighbours",
         ("where j.id = p_job_id and x", "where x"),
         (" and x.uri = p_uri", ""),
     ),

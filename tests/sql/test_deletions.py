@@ -108,7 +108,9 @@ def test_object_of_a_dead_babysitter_is_taken_again(conn: psycopg.Connection) ->
     complete(conn, held, report=failed())
     outputs.take_deletions(conn, limit=9)
 
-    set_now(conn, in_s=601)
+    set_now(conn, in_s=590)
+    assert outputs.take_deletions(conn, limit=9) == []
+    set_now(conn, in_s=610)
 
     assert [d.uri for d in outputs.take_deletions(conn, limit=9)] == [A]
 
@@ -122,9 +124,34 @@ def test_object_that_could_not_be_deleted_is_tried_again_later(conn: psycopg.Con
 
     outputs.release_deletion(conn, job_id=job.job_id, uri=A)
 
-    assert outputs.take_deletions(conn, limit=9) == []
-    set_now(conn, in_s=601)
+    for in_s in (0, 590):
+        set_now(conn, in_s=in_s)
+        assert outputs.take_deletions(conn, limit=9) == []
+    set_now(conn, in_s=610)
     assert [d.uri for d in outputs.take_deletions(conn, limit=9)] == [A]
+
+
+def test_name_whose_deletion_failed_may_be_written_meanwhile(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1, max_tries=1)
+    held = claim(conn, job)
+    register(conn, held, [A])
+    complete(conn, held, report=failed())
+    outputs.take_deletions(conn, limit=9)
+    outputs.release_deletion(conn, job_id=job.job_id, uri=A)
+
+    register(conn, claim(conn, make_job(conn, 1)), [A])
+
+    assert deletions(conn) == []
+
+
+def test_what_was_left_first_is_deleted_first(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2, max_tries=1)
+    for uri in (B, A):
+        held = claim(conn, job)
+        register(conn, held, [uri])
+        complete(conn, held, report=failed())
+
+    assert [d.uri for d in outputs.take_deletions(conn, limit=1)] == [B]
 
 
 def test_object_of_two_jobs_is_settled_for_each(conn: psycopg.Connection) -> None:

@@ -186,6 +186,27 @@ def test_a_pod_keeps_the_rung_that_it_said_first(conn: psycopg.Connection) -> No
     assert ask(conn, job, "pod-1", slot=1).verdict is Verdict.EMPTY
 
 
+def test_a_worker_stays_on_its_rung_whatever_it_says_later(conn: psycopg.Connection) -> None:
+    job = make(conn)
+    held = starve(conn, job)
+
+    join(conn, job, "big", 0)
+
+    assert claim(conn, job, "big").datum_id == held.datum_id
+
+
+def test_the_lowest_workers_pass_over_what_needs_more_memory(conn: psycopg.Connection) -> None:
+    job = make(conn, 2, shards=1)
+    hungry = starve(conn, job)
+    again = claim(conn, job)
+    complete(conn, again, report=failed())
+
+    held = claim(conn, job)
+
+    assert (held.datum_id, held.attempt) == (again.datum_id, 2)
+    assert claim(conn, job, "big").datum_id == hungry.datum_id
+
+
 @pytest.mark.parametrize(("memory", "rung"), [(LADDER, 3), ((), 1)])
 def test_a_rung_that_the_job_does_not_have_is_refused(
     conn: psycopg.Connection, memory: tuple[str, ...], rung: int

@@ -43,6 +43,17 @@ def test_what_holds_up_most_workers_comes_first(conn: psycopg.Connection) -> Non
     assert waits.list_waits(conn, job_id=job.job_id)[0].message == NO_CPU
 
 
+def test_of_as_many_the_longest_wait_comes_first(conn: psycopg.Connection) -> None:
+    set_clock(conn, "10:00")
+    job = make_job(conn)
+    waits.note_waits(conn, waits=[no_cpu(job, 1)])
+    set_clock(conn, "10:05")
+
+    waits.note_waits(conn, waits=[no_cpu(job, 1), no_image(job)])
+
+    assert shown(conn, job) == [("unschedulable", 1, "10:00"), ("image", 1, "10:05")]
+
+
 def test_only_news_are_written_and_a_wait_keeps_its_beginning(conn: psycopg.Connection) -> None:
     set_clock(conn, "10:00")
     job = make_job(conn)
@@ -65,6 +76,8 @@ def test_what_is_no_longer_said_is_forgotten(conn: psycopg.Connection) -> None:
 
     assert [reason for reason, _, _ in shown(conn, job)] == ["image"]
     assert shown(conn, other) == []
+    assert waits.note_waits(conn, waits=[no_image(other)]) == 2, "said of another one now"
+    assert (shown(conn, job), [reason for reason, _, _ in shown(conn, other)]) == ([], ["image"])
     assert waits.note_waits(conn, waits=[]) == 1
     assert value(conn, "select count(*) from falconeri.waits") == 0
 
