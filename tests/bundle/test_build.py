@@ -80,7 +80,7 @@ def test_build_names_the_libraries_whose_licences_it_has_not(tmp_path: Path) -> 
     )
 
     done = subprocess.run(
-        [sys.executable, "-c", script, tmp_path, library],
+        [sys.executable, "-B", "-c", script, tmp_path, library],
         cwd=BUILD.parent,
         capture_output=True,
         text=True,
