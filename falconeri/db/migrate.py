@@ -178,16 +178,17 @@ def _in_turn(change: Callable[[], T]) -> T:
 
     It and a call of a falconerid may each wait for the other; then either is refused.
     """
-    for left in reversed(range(TRIES)):
+    tries = 1
+    while True:
         try:
             return change()
         except (pg.DeadlockDetected, pg.LockNotAvailable) as ex:
-            if not left:
+            if tries == TRIES:
                 hint = "pg_stat_activity and pg_locks show by whom"
                 raise TablesInUse(detail=str(ex), hint=hint) from ex
             log.info("tables_in_use", error=str(ex))
             time.sleep(random.uniform(0.5, 1.0) * LOCK_LIMIT_S)  # noqa: S311
-    raise AssertionError
+            tries += 1
 
 
 def _recorded_ids(conn: psycopg.Connection, schema: str) -> set[str]:

@@ -18,38 +18,40 @@ class NextReleases:
     def __init__(self, folder: Path) -> None:
         self._sql = folder / "sql"
         self._package = folder / "falconeri"
-        self._count = 0
+        self.count = 0
+        """How many there have been."""
         shutil.copytree(sql_root(), self._sql)
 
     def migrate(self, database_url: str) -> None:
         """Bring a database to the next one."""
-        self._count += 1
-        migration = self._sql / "migrations" / f"{9000 + self._count}_later.sql"
+        self.count += 1
+        migration = self._sql / "migrations" / f"{9000 + self.count}_later.sql"
         migration.write_text(
-            f"alter table falconeri.jobs add column later_{self._count} integer not null default 0;"
-            f"alter table falconeri.claims add column later_{self._count} integer;"
+            f"alter table falconeri.jobs add column later_{self.count} integer not null default 0;"
+            f"alter table falconeri.claims add column later_{self.count} integer;"
         )
         for file in (self._sql / "functions").rglob("*.sql"):
-            file.write_text(f"{file.read_text()}\n-- version {self._count}\n")
+            file.write_text(f"{file.read_text()}\n-- version {self.count}\n")
         with patch("falconeri.resources._PACKAGE", self._package):
             assert migrate(database_url)
 
 
 def test_old_replicas_go_on_while_newer_versions_migrate(tmp_path: Path) -> None:
     releases = NextReleases(tmp_path / "later")
-    with (
-        fresh_database() as url,
-        two(url, tmp_path) as replicas,
-        at_work(replicas, tmp_path) as (job_id, crew),
-    ):
+    during, after = tmp_path / "during", tmp_path / "after"
+    for directory in (during, after):
+        directory.mkdir()
+    with fresh_database() as url, two(url, tmp_path) as replicas:
         assert replicas.first.call("GET", "/readyz").status == 200
-        releases.migrate(url)
-        assert len(crew.done) < DATUMS
-        while len(crew.done) < DATUMS // 2:
-            releases.migrate(url)
+        with at_work(replicas, during) as (job_id, crew):
+            assert len(crew.done) < DATUMS
+            while releases.count == 0 or len(crew.done) < DATUMS // 2:
+                releases.migrate(url)
+        check(url, job_id, crew)
         assert replicas.first.call("GET", "/readyz").status == 200
-        crew.finish()
-
+        # A migration may have taken longer than the rest of that job.
+        with at_work(replicas, after) as (job_id, crew):
+            pass
         check(url, job_id, crew)
         for replica in (replicas.first, replicas.second):
             assert replica.events("request_failed") == []

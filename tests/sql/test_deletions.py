@@ -3,6 +3,7 @@
 import psycopg
 
 from falconeri.db import controls, outputs
+from falconeri.db.jobs import NewJobKey
 from falconeri.errors import OutputBusy
 from tests.conftest import Connect
 from tests.sql.factories import DONE, claim, complete, failed, make_job, refused, set_now
@@ -10,11 +11,17 @@ from tests.sql.interleaving import blocked
 from tests.sql.output_calls import A, B, deletions, register
 
 
-def test_failed_attempts_files_are_deleted_after_the_job(conn: psycopg.Connection) -> None:
+def leave_behind(conn: psycopg.Connection) -> NewJobKey:
+    """A job that has failed, and has left the object A."""
     job = make_job(conn, 1, max_tries=1)
     held = claim(conn, job)
     register(conn, held, [A])
     complete(conn, held, report=failed())
+    return job
+
+
+def test_failed_attempts_files_are_deleted_after_the_job(conn: psycopg.Connection) -> None:
+    job = leave_behind(conn)
 
     taken = outputs.take_deletions(conn, limit=9)
 
@@ -51,10 +58,7 @@ def test_next_attempt_takes_the_name_back(conn: psycopg.Connection) -> None:
 
 
 def test_retried_job_takes_the_name_back(conn: psycopg.Connection) -> None:
-    job = make_job(conn, 1, max_tries=1)
-    held = claim(conn, job)
-    register(conn, held, [A])
-    complete(conn, held, report=failed())
+    leave_behind(conn)
     again = claim(conn, make_job(conn, 1))
     register(conn, again, [A])
 
@@ -65,19 +69,13 @@ def test_object_that_another_job_wrote_is_not_deleted(conn: psycopg.Connection) 
     done = claim(conn, make_job(conn, 1))
     register(conn, done, [A])
     complete(conn, done)
-    job = make_job(conn, 1, max_tries=1)
-    held = claim(conn, job)
-    register(conn, held, [A])
-    complete(conn, held, report=failed())
+    leave_behind(conn)
 
     assert outputs.take_deletions(conn, limit=9) == []
 
 
 def test_name_that_is_being_deleted_is_busy(conn: psycopg.Connection) -> None:
-    job = make_job(conn, 1, max_tries=1)
-    held = claim(conn, job)
-    register(conn, held, [A])
-    complete(conn, held, report=failed())
+    job = leave_behind(conn)
     outputs.take_deletions(conn, limit=9)
     new = claim(conn, make_job(conn, 1))
 
@@ -102,10 +100,7 @@ def test_two_babysitters_take_different_objects(conn: psycopg.Connection, connec
 
 
 def test_object_of_a_dead_babysitter_is_taken_again(conn: psycopg.Connection) -> None:
-    job = make_job(conn, 1, max_tries=1)
-    held = claim(conn, job)
-    register(conn, held, [A])
-    complete(conn, held, report=failed())
+    leave_behind(conn)
     outputs.take_deletions(conn, limit=9)
 
     set_now(conn, in_s=590)
@@ -116,10 +111,7 @@ def test_object_of_a_dead_babysitter_is_taken_again(conn: psycopg.Connection) ->
 
 
 def test_object_that_could_not_be_deleted_is_tried_again_later(conn: psycopg.Connection) -> None:
-    job = make_job(conn, 1, max_tries=1)
-    held = claim(conn, job)
-    register(conn, held, [A])
-    complete(conn, held, report=failed())
+    job = leave_behind(conn)
     outputs.take_deletions(conn, limit=9)
 
     outputs.release_deletion(conn, job_id=job.job_id, uri=A)
@@ -132,10 +124,7 @@ def test_object_that_could_not_be_deleted_is_tried_again_later(conn: psycopg.Con
 
 
 def test_name_whose_deletion_failed_may_be_written_meanwhile(conn: psycopg.Connection) -> None:
-    job = make_job(conn, 1, max_tries=1)
-    held = claim(conn, job)
-    register(conn, held, [A])
-    complete(conn, held, report=failed())
+    job = leave_behind(conn)
     outputs.take_deletions(conn, limit=9)
     outputs.release_deletion(conn, job_id=job.job_id, uri=A)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from uuid import uuid4
 
 import psycopg
@@ -118,10 +120,20 @@ def test_a_database_that_cannot_be_listened_to_is_replaced_by_polling() -> None:
     assert len(pauses) == 1
 
 
-def test_a_first_wait_asks_for_what_any_proxy_bears() -> None:
+def test_a_wait_that_was_held_to_its_end_is_followed_by_a_longer_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moments = itertools.count(step=60.0)
+    clock = SimpleNamespace(monotonic=lambda: next(moments))
+    monkeypatch.setattr("falconeri_worker.patience.time", clock)
+    empty = of_json({"verdict": "empty"})
     identity = WorkerIdentity(pod_name="pod-1", node_name="node-1")
-    with serving(in_turn(of_json({"verdict": "empty"}))) as server:
+    pauses: list[float] = []
+    with serving(in_turn(empty, empty)) as server:
         client = WorkClient(Transport(server.url, "secret", timeout_s=10.0, retries=ONCE))
-        Told(client, uuid4(), identity, pause=lambda _: None).ask()
+        told = Told(client, uuid4(), identity, pause=pauses.append)
+        for _ in range(2):
+            told.ask()
 
-    assert json.loads(server.seen[0].body)["hold_s"] == FIRST_HOLD_S
+    wished = [json.loads(seen.body).get("hold_s", FIRST_HOLD_S) for seen in server.seen]
+    assert (wished, pauses) == ([FIRST_HOLD_S, 2 * FIRST_HOLD_S], [])
