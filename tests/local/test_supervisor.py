@@ -52,8 +52,10 @@ def start(tmp_path: Path) -> Iterator[Make]:
 
 
 def pids(log: Path) -> list[int]:
-    lines = log.read_text().splitlines() if log.exists() else []
-    return [int(line.split()[1]) for line in lines if line.startswith("began")]
+    lines = log.read_text().splitlines(keepends=True) if log.exists() else []
+    # Whole ones: what is unbuffered is written a word at a time.
+    whole = [line for line in lines if line.endswith("\n")]
+    return [int(line.split()[1]) for line in whole if line.startswith("began")]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
