@@ -102,22 +102,25 @@ class LocalCluster:
     def start(self, workers: WorkersSpec) -> None:
         """Make sure that the job's workers exist: as many as it wants and as slots are free.
 
-        Does nothing for a job that has failed or is just being stopped, nor after `close`.
+        What there is stays when fewer are wanted, unless it is none: that ends them, within about
+        three seconds. Does nothing for a job that has failed or is just being stopped, nor after
+        `close`.
         """
         with self._lock:
             if self._closed:
                 return
             if (workers.job_id, 0) not in self._jobs:
                 _say_if_image_is_ignored(workers)
-            self._have(workers, 0, workers.parallelism)
-            for rung in workers.rungs:
-                if rung.workers > 0:
-                    self._have(workers, rung.rung, min(rung.workers, workers.parallelism))
-            needed = {0, *(rung.rung for rung in workers.rungs)}
+            wanted = {0: workers.parallelism} | {
+                rung.rung: min(rung.workers, workers.parallelism) for rung in workers.rungs
+            }
+            for rung, count in wanted.items():
+                if count > 0:
+                    self._have(workers, rung, count)
             spare = [
                 job
                 for (job_id, rung), job in self._jobs.items()
-                if job_id == workers.job_id and rung not in needed
+                if job_id == workers.job_id and (rung not in wanted or workers.parallelism == 0)
             ]
         self._end(spare)
 

@@ -149,8 +149,10 @@ class Pod:
             delete_tree(self.directory)
             return
         for path in self.directory.iterdir():
-            if path != self._log:
+            if path.is_dir() and not path.is_symlink():
                 delete_tree(path)
+            elif path != self._log:  # a program without a private root can write here
+                path.unlink()
 
     def _signal(self, number: signal.Signals) -> None:
         with self._lock:

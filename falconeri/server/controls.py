@@ -66,7 +66,10 @@ class JobPause(JobResource):
 
     @operation(Access.OPERATE, JobNotFound, JobNotRunning, answers=JobAnswer)
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: str) -> None:
-        """Hand out nothing more of a job for now; what runs goes on. A repeat is fine."""
+        """Hand out nothing more of a job for now; what runs goes on, then its workers end.
+
+        A repeat is fine.
+        """
         del req
         key = exchange.parse_uuid(job_id, "job_id")
         with self._services.db.connection() as conn:

@@ -18,7 +18,7 @@ from falconeri.states import FailureClass, JobStatus
 from falconeri.tokens import make_token
 from falconeri.wire.work import Claim
 from tests.cluster.factories import eventually, shell
-from tests.sql.factories import failed
+from tests.sql.factories import DONE, failed
 
 PASSWORD = "secret"
 SPEC = {"transform": {"cmd": ["true"], "image": "none", "secrets": []}}
@@ -106,6 +106,25 @@ def test_running_job_gets_workers_with_its_token_and_an_ended_one_loses_them(
     babysitter.look_around()
     assert cluster.running_jobs() == set()
     assert cluster.live_workers() == set()
+
+
+def test_workers_of_a_paused_job_end_when_they_hold_nothing_and_come_back(
+    babysitter: Babysitter, cluster: LocalCluster, conn: psycopg.Connection
+) -> None:
+    held = claim(conn, job_id := make_job(conn, count=2))
+    controls.pause_job(conn, job_id=job_id)
+    babysitter.start_workers(job_id)  # as the task does that was deferred with it
+    eventually(cluster.live_workers, what="a worker")
+
+    datums.complete_and_claim(
+        conn, datum_id=held.datum_id, pod_name="pod", attempt=1, report=DONE, claim_next=True
+    )
+    babysitter.look_around()
+    assert cluster.live_workers() == set()
+
+    controls.resume_job(conn, job_id=job_id)
+    babysitter.start_workers(job_id)
+    eventually(cluster.live_workers, what="a worker")
 
 
 def test_datum_of_a_pod_that_does_not_exist_is_given_back(

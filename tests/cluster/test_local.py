@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -133,6 +134,24 @@ def test_a_job_gets_the_free_slots_and_at_least_one(make_cluster: MakeCluster) -
     running.wait_for_pods(2 + 1)
     jobs = [job for job, _ in running.cluster.live_workers()]
     assert sorted(jobs.count(w.job_id) for w in (second, third)) == [1, 2]
+
+
+def test_a_job_that_wants_no_workers_loses_them_all_until_it_wants_some(
+    make_cluster: MakeCluster,
+) -> None:
+    running = make_cluster(IDLE)
+    workers = make_workers(parallelism=2)
+    running.cluster.start(workers)
+    first = running.wait_for_pods(2)
+
+    running.cluster.start(replace(workers, parallelism=0))
+    assert running.cluster.live_workers() == set()
+    assert {death.failure_class for death in running.cluster.take_deaths()} == {
+        FailureClass.EVICTED
+    }
+
+    running.cluster.start(workers)
+    assert not running.wait_for_pods(2) & first
 
 
 def test_a_worker_that_has_done_its_work_is_neither_dead_nor_replaced(

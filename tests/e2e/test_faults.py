@@ -226,6 +226,24 @@ def test_job_that_is_suspended_goes_on_when_it_is_scaled_up_while_the_api_server
     assert jobs_made(fake, job) == 1
 
 
+def test_pods_of_a_paused_job_end_what_they_hold_and_come_back_though_the_api_server_was_down(
+    site: Site, fake: FakeKubernetes, gate: Gate
+) -> None:
+    job = submit(site, gate)
+    gate.wait_for_programs(1)
+    site.client.pause_job(job.id)
+    assert holder(site, job), "it is not disturbed"
+
+    gate.open()
+    eventually(lambda: not fake.pods(job.job_name, phase="Running"), what="no pods")
+    assert site.client.job_progress(job.id).done == 1
+    with fake.outage():
+        site.client.resume_job(job.id)
+
+    check_done(site, job, TEXTS, {})
+    assert jobs_made(fake, job) == 1
+
+
 def test_two_of_each_falconerid_make_one_job_and_either_may_be_killed(
     site: Site, fake: FakeKubernetes, gate: Gate
 ) -> None:

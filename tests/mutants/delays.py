@@ -90,6 +90,7 @@ DELAYS: tuple[Mutant, ...] = (
         ("set halted = p_paused", "set halted = false"),
         ("set paused = p_paused", "set paused = j.paused"),
         ("  v_job := falconeri._lock_running_job(p_job_id);\n", ""),
+        ("  perform falconeri._defer_task('start_workers', p_job_id);\n", ""),
         (
             "updated_at = falconeri._now()\n  where j.job_no = v_job.job_no",
             "updated_at = falconeri._now()",

@@ -82,7 +82,6 @@ ENDS: tuple[Mutant, ...] = (
         ("p_job_no, p_status, p_reason)", "p_job_no, null, p_reason)"),
         ("p_job_no, p_status, p_reason)", "p_job_no, p_status, null)"),
         ("'stop_workers'", "'start_workers'"),
-        ("'workers:' || v_job_id", "null"),
         ("return true", "return false"),
     ),
     *of(

@@ -42,13 +42,12 @@ JOBS: tuple[Mutant, ...] = (
         ("\n  where j.job_no = p_job_no\n  returning", "\n  where j.datum_count = 0\n  returning"),
         ("if v_count = 0 then\n    perform", "if false then\n    perform"),
         ("'start_workers'", "'stop_workers'"),
-        ("'workers:' || v_job_id", "null"),
     ),
     *of(
         "private/_defer_task",
         "create_job end_job scale_job",
-        ("0, p_lock, null", "0, null, null"),
-        ("null, p_args, null", "null, '{}', null"),
+        ("'workers:' || p_job_id, null", "null, null"),
+        ("null, jsonb_build_object('job_id', p_job_id), null", "null, '{}', null"),
     ),
     *of(
         "job/scale_job",
@@ -59,7 +58,6 @@ JOBS: tuple[Mutant, ...] = (
         ("set parallelism = p_parallelism", "set parallelism = j.parallelism"),
         ("\n  where j.job_no = v_job.job_no", ""),
         ("'start_workers'", "'stop_workers'"),
-        ("'workers:' || p_job_id", "null"),
     ),
     *of(
         "job/retry_job",
@@ -231,8 +229,11 @@ JOBS: tuple[Mutant, ...] = (
     ),
     *of(
         "job/list_running_jobs",
-        "leases end_job",
+        "leases end_job pause",
         ("where j.status = 'running' ", ""),
+        ("when j.paused and not", "when not"),
+        ("s.job_no = j.job_no and s.running > 0", "s.job_no = j.job_no"),
+        ("s.job_no = j.job_no and s.running > 0", "s.running > 0"),
         ("least(j.parallelism, j.datum_count)", "j.parallelism"),
     ),
     *of(

@@ -19,6 +19,7 @@ from tests.sql.factories import (
     claim,
     complete,
     datum_id,
+    deferred,
     failed,
     make_job,
     progress,
@@ -26,6 +27,7 @@ from tests.sql.factories import (
     value,
 )
 from tests.sql.interleaving import blocked, notified
+from tests.sql.test_scale_job import wanted
 
 
 def pause(conn: psycopg.Connection, job: NewJobKey) -> None:
@@ -52,6 +54,31 @@ def test_paused_job_hands_out_nothing_until_it_is_resumed(conn: psycopg.Connecti
     assert not paused(conn, job)
     assert len({claim(conn, job, slot=i).datum_id for i in range(4)}) == 4
     recount.check(conn, job)
+
+
+def test_paused_job_wants_no_workers_once_they_hold_nothing(conn: psycopg.Connection) -> None:
+    job, other = make_job(conn, 4, shards=2, parallelism=2), make_job(conn, 4, parallelism=3)
+    held = [claim(conn, job, slot=i) for i in range(2)]
+    claim(conn, other)
+
+    pause(conn, job)
+    pause(conn, other)
+
+    assert wanted(conn) == [2, 3]
+    complete(conn, held[0])
+    assert wanted(conn) == [2, 3]
+    complete(conn, held[1], report=failed())
+    assert wanted(conn) == [0, 3]
+    resume(conn, job)
+    assert wanted(conn) == [2, 3]
+
+
+def test_cluster_is_asked_to_follow_also_by_a_repeat(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 4)
+
+    for number, change in enumerate([pause, pause, resume, resume], start=2):
+        change(conn, job)
+        assert deferred(conn, job) == ["start_workers"] * number
 
 
 def test_pod_of_a_paused_job_is_told_again_what_it_holds(conn: psycopg.Connection) -> None:

@@ -190,7 +190,7 @@ def wait(job: JobArgument, *, as_json: JsonOption = False) -> None:
 
 @app.command()
 def pause(job: JobArgument, *, as_json: JsonOption = False) -> None:
-    """Begin no more datums of a job for now; those that run go on."""
+    """Begin no more datums of a job for now; those that run go on, then its workers end."""
     from falconeri_cli import connection, jobs
 
     client = connection.find().client()

@@ -14,9 +14,7 @@ begin
   end if;
   update falconeri.jobs j set parallelism = p_parallelism, updated_at = falconeri._now()
   where j.job_no = v_job.job_no;
-  perform falconeri._defer_task(
-    'start_workers', jsonb_build_object('job_id', p_job_id), 'workers:' || p_job_id
-  );
+  perform falconeri._defer_task('start_workers', p_job_id);
 end
 $$;
 comment on function falconeri.scale_job(uuid, integer)

@@ -53,9 +53,7 @@ begin
   if v_count = 0 then
     perform falconeri._end_job(p_job_no, null, null);
   else
-    perform falconeri._defer_task(
-      'start_workers', jsonb_build_object('job_id', v_job_id), 'workers:' || v_job_id
-    );
+    perform falconeri._defer_task('start_workers', v_job_id);
   end if;
 end
 $$;

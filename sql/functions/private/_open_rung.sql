@@ -11,9 +11,7 @@ begin
   where r.job_no = p_job_no and r.rung = p_rung and not r.open and j.job_no = r.job_no
   returning j.id into v_job_id;
   if found then
-    perform falconeri._defer_task(
-      'start_workers', jsonb_build_object('job_id', v_job_id), 'workers:' || v_job_id
-    );
+    perform falconeri._defer_task('start_workers', v_job_id);
   end if;
 end
 $$;

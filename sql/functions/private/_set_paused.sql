@@ -1,4 +1,5 @@
--- Halts all shards of a running job, or opens them again.
+-- Halts all shards of a running job, or opens them again; the cluster is asked to follow (list_running_jobs
+-- says how many workers it should have now), also by a repeat.
 -- Returns whether that changed anything.
 -- Raises ZF001 job_not_found, ZF004 job_not_running.   Locks: all shards in order, then the job's row.
 create function falconeri._set_paused(p_job_id uuid, p_paused boolean) returns boolean
@@ -9,6 +10,7 @@ begin
   perform from falconeri.shards s
   where s.job_no = v_job.job_no order by s.shard for no key update;
   v_job := falconeri._lock_running_job(p_job_id);
+  perform falconeri._defer_task('start_workers', p_job_id);
   if v_job.paused = p_paused then
     return false;
   end if;

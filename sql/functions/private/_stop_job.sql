@@ -31,9 +31,7 @@ begin
     next_seq = s.last_seq + 1, halted = true
   where s.job_no = p_job_no;
   perform falconeri._end_job(p_job_no, p_status, p_reason);
-  perform falconeri._defer_task(
-    'stop_workers', jsonb_build_object('job_id', v_job_id), 'workers:' || v_job_id
-  );
+  perform falconeri._defer_task('stop_workers', v_job_id);
   return true;
 end
 $$;
