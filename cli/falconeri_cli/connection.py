@@ -35,7 +35,7 @@ class Endpoint:
         Raises:
             InvalidArgument: A URL isn't one.
         """
-        from falconeri.client.jobs import JobsClient  # noqa: PLC0415  (urllib3 takes its time)
+        from falconeri.client.jobs import JobsClient  # noqa: PLC0415  (it takes its time)
 
         return JobsClient.connect(self.url, self.password, wait_url=self.wait_url)
 

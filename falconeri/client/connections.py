@@ -1,31 +1,38 @@
 """Keep-alive connections that are closed when nobody uses them.
 
 A thousand workers whose commands run for hours must not hold a thousand idle connections, since
-falconerid walks through all of them. Called by `transport`; knows nothing of JSON or errors.
+falconerid walks through all of them. On the standard library's `http.client`: each worker imports
+this before its first request, and urllib3 would take it as long as all the rest. Called by
+`transport`; knows nothing of JSON or errors.
 """
 
 from __future__ import annotations
 
 import random
+import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from types import TracebackType
-from typing import Self
-
-import urllib3
-from urllib3.exceptions import HTTPError, ProtocolError
+from typing import TYPE_CHECKING, NamedTuple, Self, cast
+from urllib.parse import urlsplit
 
 from falconeri import keepalive
 
+if TYPE_CHECKING:
+    import ssl
+
 _CHUNK_BYTES = 64 * 1024
-_NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # urllib3's own, which others replace
+_LEAST_S = 0.001  # a limit of 0 would mean not to wait at all
 
 
-class TooSlow(HTTPError):
-    """Bytes kept coming, but not all of them within the limit."""
+class Unreached(Exception):
+    """No answer, or not all of it; its text says why."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +47,18 @@ class Response:
 class Stream:
     """An answer whose body is still to come; as a context manager, or closed by `close`."""
 
-    def __init__(self, answer: urllib3.BaseHTTPResponse, on_close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: HTTPConnection,
+        answer: HTTPResponse,
+        release: Callable[[HTTPConnection], None],
+    ) -> None:
         self.status = answer.status
-        self.headers: Mapping[str, str] = answer.headers
+        self.headers = cast("Mapping[str, str]", answer.headers)
+        """Whose names have no case."""
+        self._connection: HTTPConnection | None = connection
         self._answer = answer
-        self._on_close: Callable[[], None] | None = on_close
+        self._release = release
 
     def __enter__(self) -> Self:
         return self
@@ -61,25 +75,30 @@ class Stream:
         """Yield the body as it comes.
 
         Raises:
-            urllib3.exceptions.HTTPError: Cut off before its end, or silent for too long.
+            Unreached: Cut off before its end, or silent for too long.
         """
-        # `read1`, since `stream` would hold back what has come until it has a whole chunk.
-        while chunk := self._answer.read1(_CHUNK_BYTES):
+        # `read1`, since `read` would hold back what has come until it has a whole chunk.
+        while chunk := self._read():
             yield chunk
-        self._answer.release_conn()
+        if self._answer.length:
+            raise Unreached("the answer was cut off")
+        connection, self._connection = self._connection, None
+        self._answer.close()
+        if connection is not None:
+            self._release(connection)
 
     def lines(self) -> Iterator[bytes]:
         """Yield the body's lines as they come, without their ends.
 
         Raises:
-            urllib3.exceptions.HTTPError: As by `chunks`; or the last line has no end.
+            Unreached: As by `chunks`; or the last line has no end.
         """
         rest = b""
         for chunk in self.chunks():
             *lines, rest = (rest + chunk).split(b"\n")
             yield from lines
         if rest:
-            raise ProtocolError("the last line has no end")
+            raise Unreached("the last line has no end")
 
     def whole(self, deadline: float) -> Response:
         """Read all of a body that may come in drops: the limit of a single read is not enough.
@@ -88,42 +107,53 @@ class Stream:
             deadline: When `time.monotonic()` reaches it, it is given up.
 
         Raises:
-            urllib3.exceptions.HTTPError: Cut off, or too slow.
+            Unreached: Cut off, or too slow.
         """
         chunks: list[bytes] = []
         for chunk in self.chunks():
             chunks.append(chunk)
             if time.monotonic() > deadline:
-                raise TooSlow("the answer did not end in time")
+                raise Unreached("the answer did not end in time")
         return Response(self.status, self.headers, b"".join(chunks))
 
     def close(self) -> None:
         """Give the connection up, unless all was read: then others use it already."""
         self._answer.close()
-        if self._on_close is not None:
-            self._on_close()
-            self._on_close = None
+        if self._connection is not None:
+            self._connection.close()
+
+    def _read(self) -> bytes:
+        with _unreached():
+            return self._answer.read1(_CHUNK_BYTES)
+
+
+class _Origin(NamedTuple):
+    scheme: str
+    host: str
+    port: int | None
+
+
+class _Idle(NamedTuple):
+    origin: _Origin
+    connection: HTTPConnection
+    since: float
 
 
 class Connections:
     """One pool per process; safe for many threads.
 
+    No proxies and no environment: falconerid is in the cluster, or forwarded to localhost.
+
     Args:
         idle_s: Connections that nobody used for this long are closed before twice as long is over.
-        size: How many connections to one server are kept; more are made when needed.
+        size: How many idle ones are kept; more are made when needed.
     """
 
     def __init__(self, *, idle_s: float = 5.0, size: int = 4) -> None:
-        # No proxies and no environment: falconerid is in the cluster, or forwarded to localhost.
-        self._manager = urllib3.PoolManager(
-            maxsize=size,
-            retries=False,
-            socket_options=[_NO_DELAY, *keepalive.socket_options()],
-        )
         self._idle_s = idle_s
+        self._size = size
         self._lock = threading.Lock()
-        self._in_flight = 0
-        self._begun = 0
+        self._idle: list[_Idle] = []
         self._closer: threading.Thread | None = None
 
     def open(
@@ -145,51 +175,111 @@ class Connections:
             limit_s: Seconds until the answer begins, and that its body may be silent; > 0.
 
         Raises:
-            urllib3.exceptions.HTTPError: Not reached, cut off, or too slow.
+            Unreached: Not reached, cut off, or too slow.
         """
-        self._enter()
+        deadline = time.monotonic() + limit_s
+        parts = urlsplit(url)
+        origin = _Origin(parts.scheme, parts.hostname or "", parts.port)
+        connection = self._take(origin) or self._connect(origin, limit_s)
+        sock: socket.socket = connection.sock  # which is not the connection's for much longer
         try:
-            answer = self._manager.request(
-                method,
-                url,
-                headers=headers,
-                body=body,
-                timeout=urllib3.Timeout(total=limit_s),
-                redirect=False,
-                preload_content=False,
-            )
+            with _unreached():
+                sock.settimeout(max(deadline - time.monotonic(), _LEAST_S))
+                target = parts._replace(scheme="", netloc="").geturl()
+                connection.request(method, target, body=body, headers=dict(headers))
+                answer = connection.getresponse()
+                sock.settimeout(limit_s)
         except BaseException:
-            self._leave()
+            connection.close()
             raise
-        return Stream(answer, self._leave)
+
+        def release(connection: HTTPConnection) -> None:
+            self._put(_Idle(origin, connection, time.monotonic()))
+
+        return Stream(connection, answer, release)
 
     def close(self) -> None:
         """Close the connections that are idle now."""
-        with self._lock:
-            self._manager.clear()
+        self._drop(lambda _: True)
 
-    def _enter(self) -> None:
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        import ssl  # noqa: PLC0415 - only for https
+
+        return ssl.create_default_context()
+
+    def _connect(self, origin: _Origin, limit_s: float) -> HTTPConnection:
+        with _unreached():
+            if origin.scheme == "https":
+                connection: HTTPConnection = HTTPSConnection(
+                    origin.host, origin.port, timeout=limit_s, context=self._tls
+                )
+            else:
+                connection = HTTPConnection(origin.host, origin.port, timeout=limit_s)
+            connection.connect()
+            for option in keepalive.socket_options():
+                connection.sock.setsockopt(*option)
+        return connection
+
+    def _take(self, origin: _Origin) -> HTTPConnection | None:
+        """The connection that was used last, if there is one that the other side has not closed."""
+        while True:
+            with self._lock:
+                found = [idle for idle in self._idle if idle.origin == origin]
+                if not found:
+                    return None
+                self._idle.remove(found[-1])
+            connection = found[-1].connection
+            if not _is_readable(connection.sock):
+                return connection
+            connection.close()
+
+    def _put(self, idle: _Idle) -> None:
         with self._lock:
-            self._in_flight += 1
-            self._begun += 1
-            if self._closer is None:
+            full = len(self._idle) >= self._size
+            if not full and idle.connection.sock is not None:  # else the answer has closed it
+                self._idle.append(idle)
+            if self._closer is None and self._idle:
                 self._closer = threading.Thread(
-                    target=self._close_when_idle, name="falconeri-idle-connections", daemon=True
+                    target=self._close_old, name="falconeri-idle-connections", daemon=True
                 )
                 self._closer.start()
+        if full:
+            idle.connection.close()
 
-    def _leave(self) -> None:
+    def _drop(self, is_old: Callable[[_Idle], bool]) -> None:
+        """Close some of the idle ones."""
         with self._lock:
-            self._in_flight -= 1
+            for idle in [idle for idle in self._idle if is_old(idle)]:
+                self._idle.remove(idle)
+                idle.connection.close()
 
-    def _close_when_idle(self) -> None:
-        seen = -1
+    def _close_old(self) -> None:
         while True:
             # Not all workers at the same moment, though all began at the same moment.
             time.sleep(random.uniform(self._idle_s, 2 * self._idle_s) / 2)  # noqa: S311
+            self._drop(lambda idle: time.monotonic() - idle.since >= self._idle_s)
             with self._lock:
-                if not self._in_flight and self._begun == seen:
-                    self._manager.clear()
+                if not self._idle:
                     self._closer = None
                     return
-                seen = self._begun
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    """Whether an idle connection's other side has closed it, or sent what nobody asked for."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_READ)
+        return bool(selector.select(timeout=0))
+
+
+@contextmanager
+def _unreached() -> Generator[None]:
+    """Say in words why there is no answer."""
+    try:
+        yield
+    except IncompleteRead as ex:
+        raise Unreached("the answer was cut off") from ex
+    except OSError as ex:
+        raise Unreached(ex.strerror or str(ex) or type(ex).__name__) from ex
+    except HTTPException as ex:
+        raise Unreached(f"{type(ex).__name__}: {ex}") from ex

@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
-from urllib3.exceptions import HTTPError
-
 from falconeri import __version__
 from falconeri.client import answers
-from falconeri.client.connections import Connections, Response, Stream
+from falconeri.client.connections import Connections, Response, Stream, Unreached
 from falconeri.client.retry import RetryPolicy
 from falconeri.errors import FalconeriError, InvalidArgument, Unavailable
 from falconeri.log import get_logger
@@ -171,10 +169,10 @@ class Transport:
         with self._persist(request, self._begin) as stream:
             try:
                 yield from stream.lines()
-            except HTTPError as ex:
+            except Unreached as ex:
                 raise Unavailable(
                     "falconerid's answer was cut off",
-                    detail=f"{request.url_below(self.url)}: {_reason(ex)}",
+                    detail=f"{request.url_below(self.url)}: {ex}",
                     hint="what came before is not all: ask again",
                 ) from ex
 
@@ -203,7 +201,7 @@ class Transport:
         try:
             with self._open(request, limit_s) as stream:
                 response = stream.whole(deadline)
-        except HTTPError as ex:
+        except Unreached as ex:
             raise self._unreached(ex) from ex
         if response.status in range(200, 300):
             return response
@@ -218,7 +216,7 @@ class Transport:
                 return stream
             with stream:
                 response = stream.whole(time.monotonic() + self._timeout_s)
-        except HTTPError as ex:
+        except Unreached as ex:
             raise self._unreached(ex) from ex
         raise _refusal(response)
 
@@ -233,8 +231,8 @@ class Transport:
             request.method, url, headers=headers, body=data, limit_s=limit_s
         )
 
-    def _unreached(self, reason: HTTPError) -> _Refused:
-        error = Unavailable("falconerid cannot be reached", detail=f"{self.url}: {_reason(reason)}")
+    def _unreached(self, reason: Unreached) -> _Refused:
+        error = Unavailable("falconerid cannot be reached", detail=f"{self.url}: {reason}")
         return _Refused(error, retry_after_s=0.0)
 
     def _pause_or_raise(
@@ -316,9 +314,3 @@ def _checked(url: str) -> str:
     if not valid:
         raise InvalidArgument("not falconerid's URL", detail=repr(url), hint="http://host:port/")
     return url if url.endswith("/") else url + "/"
-
-
-def _reason(error: HTTPError) -> str:
-    """Leave out urllib3's object addresses: `<urllib3.connection.HTTPConnection object at …>: `."""
-    text = str(error)
-    return text.rpartition(">: ")[2] or type(error).__name__

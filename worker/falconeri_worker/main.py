@@ -9,8 +9,7 @@ from uuid import UUID
 
 from falconeri import __version__, log
 from falconeri.errors import FalconeriError, InvalidArgument
-from falconeri_worker.child import adopt_orphans
-from falconeri_worker.loop import work_for
+from falconeri_worker.life import work_for
 from falconeri_worker.settings import read_settings
 from falconeri_worker.stopping import Terminated, Termination
 
@@ -73,15 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             return 0 if selftest.run() else FAILURE
         case [text] if not text.startswith("-"):
-            if arguments is None:  # as a program of its own: whoever calls us may have children
-                adopt_orphans()
-            return _run(text)
+            # As a program of its own: whoever calls us may have children.
+            return _run(text, adopting=arguments is None)
         case _:
             sys.stderr.write(f"{USAGE}\n")
             return FAILURE
 
 
-def _run(job: str) -> int:
+def _run(job: str, *, adopting: bool) -> int:
     termination = Termination()
     termination.install()
     try:
@@ -92,7 +90,7 @@ def _run(job: str) -> int:
         sys.stderr.write(f"Error: {ex}\n")
         return FAILURE
     try:
-        work_for(job_id, settings, termination)
+        work_for(job_id, settings, termination, adopting=adopting)
     except Terminated as ex:
         logger.info("worker_stopped", job_id=job_id, signal=ex.signal.name)
         return 128 + ex.signal

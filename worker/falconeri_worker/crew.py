@@ -1,6 +1,6 @@
-"""The life of a worker: register, then lanes that work until the job has ended.
+"""A worker's lanes, at work until the job has ended.
 
-Called by `main`, in the main thread, which waits for the lanes and for signals.
+Called by `life`, in the main thread, which waits for the lanes and for signals.
 """
 
 from __future__ import annotations
@@ -8,13 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from uuid import UUID
 
 from falconeri.client.original import OriginalWorkClient
-from falconeri.client.retry import BRIEF, ONCE, PATIENT
+from falconeri.client.retry import BRIEF, ONCE
 from falconeri.client.transport import Transport
 from falconeri.client.work import WorkClient
-from falconeri.errors import FalconeriError, InvalidArgument, JobNotFound, JobNotRunning, NotFound
+from falconeri.errors import FalconeriError, InvalidArgument, JobNotFound, JobNotRunning
 from falconeri.log import get_logger
 from falconeri.states import FailureClass
 from falconeri.wire.work import (
@@ -26,6 +25,7 @@ from falconeri.wire.work import (
     WorkOrder,
 )
 from falconeri_worker import listening
+from falconeri_worker.child import adopt_orphans
 from falconeri_worker.datum import DatumRunner, Post, Wishes
 from falconeri_worker.directories import Directories, Place
 from falconeri_worker.ending import EndWatch
@@ -40,71 +40,23 @@ from falconeri_worker.stopping import Broken, Leaving, Stop, Termination, wait_f
 from falconeri_worker.stores import Stores
 from falconeri_worker.waiting import Polled, Told, ToldOrPolled, Waiting
 
-_TRY_TIMEOUT_S = 30.0
+_BEAT_TIMEOUT_S = 30.0
 _LEAVING_TIMEOUT_S = 5.0
 _LEAVING_LIMIT_S = 25.0
-
-Speak = Callable[[Transport], WorkClient]
-"""Makes a client for this kind of falconerid."""
 
 log = get_logger(__name__)
 
 
-def work_for(job_id: UUID, settings: Settings, termination: Termination) -> None:
-    """Work until the job has ended.
-
-    Raises:
-        Terminated: Told to go; the datums in work have been given back, or done in time.
-        FalconeriError: falconerid refused us, or was away for too long.
-    """
-    transport = Transport(
-        settings.url,
-        settings.password,
-        timeout_s=_TRY_TIMEOUT_S,
-        retries=PATIENT,
-        pause=termination.pause,
-    )
-    identity = WorkerIdentity(
-        pod_name=settings.pod_name, node_name=settings.node_name, rung=settings.rung
-    )
-    try:
-        speak, order = _introduce(job_id, identity, transport)
-    except (JobNotFound, JobNotRunning) as ex:
-        log.info("job_ended", job_id=job_id, reason=str(ex))
-        return
-    if order.status.finished:
-        log.info("job_ended", job_id=job_id)
-        return
-    _Worker(
-        order=order,
-        settings=settings,
-        identity=identity,
-        speak=speak,
-        transport=transport,
-        termination=termination,
-    ).run()
-
-
-def _introduce(
-    job_id: UUID, identity: WorkerIdentity, transport: Transport
-) -> tuple[Speak, WorkOrder]:
-    """Learn what the job is, and in which way this falconerid is spoken to."""
-    try:
-        return WorkClient, WorkClient(transport).register(job_id, identity)
-    except JobNotFound:
-        raise
-    except NotFound:  # of the path: the original's
-        speak = partial(OriginalWorkClient, identity=identity)
-        order = speak(transport).register(job_id, identity)
-        log.info("original_falconerid", job_id=job_id)
-        return speak, order
-
-
-class _Worker:
+class Crew:
     """A worker's lanes, and what they share.
 
     Two wishes stop them: `termination` lets nothing new begin, `now` ends what has begun, too. The
     time between them is the grace of the settings.
+
+    Args:
+        speak: Makes a client for this kind of falconerid.
+        adopting: Whether what commands leave behind becomes ours, to be killed when they end: only
+            in a process whose children are all ours.
     """
 
     def __init__(
@@ -113,18 +65,20 @@ class _Worker:
         order: WorkOrder,
         settings: Settings,
         identity: WorkerIdentity,
-        speak: Speak,
+        speak: Callable[[Transport], WorkClient],
         transport: Transport,
         termination: Termination,
+        adopting: bool,
     ) -> None:
         self._order = order
         self._log = log.bind(job_id=order.job_id)
         self._settings = settings
         self._termination = termination
+        self._adopting = adopting
         self._now = Stop()
         self._broken = Stop()
         self._ended: FalconeriError | None = None
-        beat_s = min(order.lease_s / BEATS_PER_LEASE / 2, _TRY_TIMEOUT_S)
+        beat_s = min(order.lease_s / BEATS_PER_LEASE / 2, _BEAT_TIMEOUT_S)
         beating = speak(transport.but(timeout_s=beat_s, retries=ONCE))
         self._heartbeat = Heartbeat(beating, order, identity.pod_name)
         waiting = speak(transport.but(url=settings.wait_url, retries=ONCE))
@@ -165,8 +119,11 @@ class _Worker:
         """Run all lanes to their end.
 
         Raises:
-            Terminated, FalconeriError: See `work_for`.
+            Terminated: Told to go; the datums in work have been given back, or done in time.
+            FalconeriError: falconerid refused us, or was away for too long.
         """
+        if self._adopting:
+            adopt_orphans()
         self._heartbeat.start()
         if not self._original:
             self._end_watch.start()
