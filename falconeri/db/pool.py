@@ -191,6 +191,8 @@ def translated(error: psycopg.Error) -> FalconeriError:
         return InvalidInput(detail=error.diag.message_primary or str(error))
     if isinstance(error, pg.QueryCanceled):
         return TookTooLong()
+    if isinstance(error, (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable)):
+        return Unavailable("others changed the same in the database just then", hint="try again")
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
         return Unavailable("the database can't be reached", hint="try again")
     return FalconeriError("database error", detail=f"{error.sqlstate}: {error}")

@@ -25,6 +25,7 @@ from falconeri.wire.work import Report
 from tests.conftest import Connect
 from tests.processes import wait_until
 from tests.sql.factories import make_job
+from tests.sql.interleaving import blocked
 
 
 @pytest.fixture
@@ -166,6 +167,31 @@ def test_statement_that_waits_for_a_lock_ends_in_time(hasty: Database, connect: 
     locker.execute("rollback")
     with hasty.connection() as conn:
         assert jobs.list_jobs(conn).jobs == []
+
+
+def test_two_that_wait_for_each_other_are_told_that_it_was_that(
+    database_url: str, connect: Connect
+) -> None:
+    rival = connect()
+    rival.execute("create table t (id integer primary key, n integer)")
+    rival.execute("insert into t values (1, 0), (2, 0)")
+    rival.execute("set deadlock_timeout = '1h'")  # so that it isn't the one that gives up
+    database = Database(database_url, size=1, name="test")
+    change = "update t set n = n + 1 where id = %s"
+
+    def collide() -> None:
+        with database.transaction() as conn, rival.transaction():
+            conn.execute("set deadlock_timeout = '10ms'")
+            conn.execute(change, (1,))
+            rival.execute(change, (2,))
+            with blocked(rival, lambda: rival.execute(change, (1,))):
+                conn.execute(change, (2,))
+
+    with pytest.raises(Unavailable, match="others changed the same") as caught:
+        collide()
+
+    assert caught.value.http_status == 503
+    database.close()
 
 
 def test_each_way_to_lend_a_connection_has_its_limit(hasty: Database) -> None:

@@ -1,7 +1,7 @@
 """Waits at falconerid for the job's end, so that what runs then is stopped at once.
 
 A thread beside the work, with one request that falconerid holds. Where it can't be made, heartbeats
-tell the same a little later. Called by `loop`.
+tell the same a little later. Called by `crew`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from falconeri.client.work import WorkClient
 from falconeri.errors import FalconeriError, JobNotFound, JobNotRunning
 from falconeri.log import get_logger
 from falconeri.wire.records import Progress
-from falconeri_worker.patience import Patience
+from falconeri_worker.patience import EARLY_PAUSE_S, Patience
 
 _PAUSE_S = 30.0
 
@@ -51,7 +51,7 @@ class EndWatch:
         patience = Patience()
         while not self._closed.is_set():
             try:
-                progress, _ = patience.spend(self._wait)
+                progress, early = patience.spend(self._wait)
             except JobNotFound as ex:
                 self._tell(ex)
                 return
@@ -62,6 +62,8 @@ class EndWatch:
                 if progress.status.finished:
                     self._tell(JobNotRunning(detail=f"the job is {progress.status}"))
                     return
+                if early:
+                    self._closed.wait(random.uniform(0, EARLY_PAUSE_S))  # noqa: S311
 
     def _wait(self, hold_s: float) -> Progress:
         return self._client.wait_for_end(self._job_id, hold_s=hold_s)

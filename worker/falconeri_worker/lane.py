@@ -1,6 +1,6 @@
 """One lane of a worker: datum after datum until the job has ended.
 
-Called by `loop`, in a thread of its own. One round trip per datum besides its outputs: each report
+Called by `crew`, in a thread of its own. One round trip per datum besides its outputs: each report
 asks for the lane's next datum.
 """
 

@@ -2,7 +2,7 @@
 
 For installations that prefer it: `FALCONERI_LISTEN_DSN` names the database and a user of the role
 `falconeri_listener`, who may do nothing else. Each waiting worker then is a session of the
-database, and all of them ask falconerid when one datum becomes ready. Called by `loop`.
+database, and all of them ask falconerid when one datum becomes ready. Called by `crew`.
 """
 
 from __future__ import annotations

@@ -14,6 +14,10 @@ T = TypeVar("T")
 FIRST_HOLD_S = 25.0
 """Shorter than the patience of any proxy."""
 
+EARLY_PAUSE_S = 1.0
+"""How long who was answered early, for nothing, waits at most before asking again: falconerid holds
+no answers just now, as before its end, and all who wait ask another one at the same moment."""
+
 
 class Patience:
     """Lets each request be held for twice as long as the last one that was held to its end.

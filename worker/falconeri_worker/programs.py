@@ -1,4 +1,4 @@
-"""Chooses how the program of a job is run. Called by `loop`, once."""
+"""Chooses how the program of a job is run. Called by `crew`, once."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A lane works on one datum after the other. Of three lanes one fetches the inputs of the next datum,
 one runs its command, and one stores the outputs of the last one; each does all of it in turn.
-Called by `lane`, `datum` and `loop`; knows nothing of falconerid.
+Called by `lane`, `datum` and `crew`; knows nothing of falconerid.
 """
 
 from __future__ import annotations

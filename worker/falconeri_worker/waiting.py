@@ -1,6 +1,6 @@
 """How a worker without a datum waits for the next one, or for the job's end.
 
-Called by `loop`. The usual way is to be told by the waiting port; asking again and again is what
+Called by `crew`. The usual way is to be told by the waiting port; asking again and again is what
 remains when that port can't be reached.
 """
 
@@ -16,9 +16,8 @@ from falconeri.errors import FalconeriError, JobNotFound, JobNotRunning, Unautho
 from falconeri.log import get_logger
 from falconeri.states import Verdict
 from falconeri.wire.work import WaitForWork, WorkAnswer, WorkerIdentity
-from falconeri_worker.patience import Patience
+from falconeri_worker.patience import EARLY_PAUSE_S, Patience
 
-_TOO_SOON_S = 1.0
 _FIRST_POLL_S = 2.0
 _LONGEST_POLL_S = 30.0
 
@@ -66,8 +65,7 @@ class Told(Waiting):
         """Wait up to `MAX_HOLD_S` seconds, if nothing between us minds."""
         answer, early = self._patience.spend(self._wait)
         if answer.verdict is Verdict.EMPTY and early:
-            # It doesn't hold answers now: don't make it busier.
-            self._pause(random.uniform(0, _TOO_SOON_S))  # noqa: S311
+            self._pause(random.uniform(0, EARLY_PAUSE_S))  # noqa: S311
         return answer
 
     def _wait(self, hold_s: float) -> WorkAnswer:
