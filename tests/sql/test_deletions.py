@@ -10,12 +10,14 @@ from tests.sql.factories import DONE, claim, complete, failed, make_job, refused
 from tests.sql.interleaving import blocked
 from tests.sql.output_calls import A, B, deletions, register
 
+C = "s3://out/c"
 
-def leave_behind(conn: psycopg.Connection) -> NewJobKey:
-    """A job that has failed, and has left the object A."""
+
+def leave_behind(conn: psycopg.Connection, *uris: str) -> NewJobKey:
+    """A job that has failed, and has left these objects; A, if none is named."""
     job = make_job(conn, 1, max_tries=1)
     held = claim(conn, job)
-    register(conn, held, [A])
+    register(conn, held, uris or [A])
     complete(conn, held, report=failed())
     return job
 
@@ -139,11 +141,13 @@ def test_what_was_left_first_is_deleted_first(conn: psycopg.Connection) -> None:
         held = claim(conn, job)
         register(conn, held, [uri])
         complete(conn, held, report=failed())
+    conn.execute("update falconeri.deletions set seq = seq where uri = %s", (B,))  # now the last
 
     assert [d.uri for d in outputs.take_deletions(conn, limit=1)] == [B]
 
 
-def test_object_of_two_jobs_is_settled_for_each(conn: psycopg.Connection) -> None:
+def leave_behind_by_two(conn: psycopg.Connection) -> list[NewJobKey]:
+    """Two jobs that have ended, each of which has left A."""
     ended = [make_job(conn, 0) for _ in range(2)]
     for job in ended:
         conn.execute(
@@ -153,10 +157,53 @@ def test_object_of_two_jobs_is_settled_for_each(conn: psycopg.Connection) -> Non
             """,
             (job.job_no, A),
         )
+    return ended
+
+
+def test_object_of_two_jobs_is_settled_for_each(conn: psycopg.Connection) -> None:
+    ended = leave_behind_by_two(conn)
 
     outputs.settle_deletion(conn, job_id=ended[0].job_id, uri=A)
 
     assert [d.job_id for d in outputs.take_deletions(conn, limit=9)] == [ended[1].job_id]
+
+
+def test_object_of_two_jobs_is_taken_once_for_each(conn: psycopg.Connection) -> None:
+    ended = leave_behind_by_two(conn)
+
+    taken = [outputs.take_deletions(conn, limit=1) for _ in range(3)]
+
+    assert [len(each) for each in taken] == [1, 1, 0]
+    assert {d.job_id for each in taken for d in each} == {job.job_id for job in ended}
+
+
+def test_object_of_two_jobs_is_busy_until_neither_is_deleting_it(conn: psycopg.Connection) -> None:
+    ended = leave_behind_by_two(conn)
+    assert len(outputs.take_deletions(conn, limit=9)) == 2
+    new = claim(conn, make_job(conn, 1))
+
+    outputs.release_deletion(conn, job_id=ended[0].job_id, uri=A)
+    with refused(OutputBusy):
+        register(conn, new, [A])
+    outputs.release_deletion(conn, job_id=ended[1].job_id, uri=A)
+
+    assert len(register(conn, new, [A])) == 1
+
+
+def test_each_object_of_a_job_is_given_back_and_settled_by_itself(
+    conn: psycopg.Connection,
+) -> None:
+    job = leave_behind(conn, A, B, C)
+    outputs.take_deletions(conn, limit=9)
+
+    outputs.release_deletion(conn, job_id=job.job_id, uri=A)
+    outputs.settle_deletion(conn, job_id=job.job_id, uri=B)
+
+    assert deletions(conn) == [A, C]
+    new = claim(conn, make_job(conn, 1))
+    with refused(OutputBusy):
+        register(conn, new, [C])
+    assert len(register(conn, new, [A, B])) == 2
 
 
 def test_deletions_for_results_are_taken_in_the_order_of_their_names(

@@ -195,6 +195,20 @@ def test_a_worker_stays_on_its_rung_whatever_it_says_later(conn: psycopg.Connect
     assert claim(conn, job, "big").datum_id == held.datum_id
 
 
+def test_a_worker_that_was_thought_dead_is_still_on_its_rung(conn: psycopg.Connection) -> None:
+    job = make(conn)
+    held = starve(conn, job)
+    workers.requeue_lost(
+        conn,
+        job_id=job.job_id,
+        pod_name="big",
+        failure_class=FailureClass.LOST_WORKER,
+        message="silent",
+    )
+
+    assert claim(conn, job, "big").datum_id == held.datum_id
+
+
 def test_the_lowest_workers_pass_over_what_needs_more_memory(conn: psycopg.Connection) -> None:
     job = make(conn, 2, shards=1)
     hungry = starve(conn, job)
@@ -205,6 +219,50 @@ def test_the_lowest_workers_pass_over_what_needs_more_memory(conn: psycopg.Conne
 
     assert (held.datum_id, held.attempt) == (again.datum_id, 2)
     assert claim(conn, job, "big").datum_id == hungry.datum_id
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_a_raised_worker_passes_over_what_needs_even_more(
+    conn: psycopg.Connection, shards: int
+) -> None:
+    job = make(conn, 2, shards=shards)
+    starve(conn, job)
+    starve(conn, job, "big")
+    waiting = starve(conn, job)
+
+    assert claim(conn, job, "big").datum_id == waiting.datum_id
+
+
+def test_a_raised_worker_passes_over_what_has_to_wait(conn: psycopg.Connection) -> None:
+    job = make(conn, 4, shards=2)
+    starve(conn, job)
+    starve(conn, job, "big")  # so that the first shard has something for others
+    starve(conn, job)
+    complete(conn, claim(conn, job, "big"), "big", failed(FailureClass.STORAGE))
+    waiting = starve(conn, job)
+
+    assert claim(conn, job, "big").datum_id == waiting.datum_id
+
+
+def test_what_another_job_has_raised_stands_in_nobodys_way(conn: psycopg.Connection) -> None:
+    starve(conn, make(conn))
+    job = make(conn, 2, shards=2)
+    complete(conn, claim(conn, job))
+    waiting = starve(conn, job)
+
+    assert claim(conn, job, "big").datum_id == waiting.datum_id
+
+
+def test_each_slot_of_a_raised_worker_has_a_datum_of_its_own(conn: psycopg.Connection) -> None:
+    job = make(conn, 2)
+    starve(conn, job)
+    starve(conn, job)
+
+    for held in [claim(conn, job, "big", slot=slot) for slot in (0, 1)]:
+        complete(conn, held, "big")
+
+    assert progress(conn, job).status is JobStatus.DONE
+    recount.check(conn, job)
 
 
 @pytest.mark.parametrize(("memory", "rung"), [(LADDER, 3), ((), 1)])

@@ -39,6 +39,17 @@ def test_registration_may_be_repeated_with_the_same_set(conn: psycopg.Connection
     assert register(conn, held, [A, B]) == register(conn, held, [B, A])
 
 
+def test_files_of_another_jobs_datum_with_the_same_number_are_not_returned(
+    conn: psycopg.Connection,
+) -> None:
+    for egress_uri in ("s3://out/one/", "s3://out/two/"):
+        held = claim(conn, make_job(conn, 1, egress_uri=egress_uri))
+
+        files = register(conn, held, [f"{egress_uri}a"])
+
+        assert [f.uri for f in files] == [f"{egress_uri}a"]
+
+
 def test_attempt_without_outputs_registers_none(conn: psycopg.Connection) -> None:
     held = claim(conn, make_job(conn, 1))
 
