@@ -31,19 +31,7 @@ begin
     perform falconeri._refuse_claim(p_claim.datum_id, p_claim.pod_name, p_claim.attempt);
   end if;
 
-  insert into falconeri.attempts (
-    job_no, seq, attempt, worker_no, slot, outcome, final, failure_class, started_at, finished_at,
-    exit_code, signal, output, error_message, backtrace, bytes_in, bytes_out, cpu_s,
-    peak_memory_bytes
-  ) values (
-    p_claim.job_no, p_claim.seq, p_claim.attempt, p_claim.worker_no, p_claim.slot, 'error',
-    not v_shard.retry, p_report.failure_class, p_claim.claimed_at, falconeri._now(),
-    p_report.exit_code, p_report.signal, coalesce(p_report.output, ''), p_report.error_message,
-    p_report.backtrace, p_report.bytes_in, p_report.bytes_out, p_report.cpu_s,
-    p_report.peak_memory_bytes
-  );
-  perform falconeri._abandon_outputs(p_claim.job_no, p_claim.seq);
-  perform falconeri._free_claim(p_claim.worker_no, p_claim.slot);
+  perform falconeri._record_failure(p_claim, p_report, not v_shard.retry);
 
   if v_shard.retry then
     insert into falconeri.requeue (job_no, shard, seq, attempt, tries_used, losses_used, rung)
