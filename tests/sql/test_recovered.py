@@ -59,6 +59,21 @@ def test_the_worker_that_recovered_a_datum_gets_the_next_one(conn: psycopg.Conne
     assert complete(conn, first, report=RECOVERED, claim_next=True) == answer
 
 
+def test_a_recovery_counts_in_its_own_shard_and_the_last_one_ends_the_job(
+    conn: psycopg.Connection,
+) -> None:
+    job = make_job(conn, 2, shards=2)
+    held = [claim(conn, job, slot=slot) for slot in range(2)]
+
+    complete(conn, held[0], report=RECOVERED)
+    recount.check(conn, job)
+    assert progress(conn, job).status is JobStatus.RUNNING
+    complete(conn, held[1], report=RECOVERED)
+
+    assert progress(conn, job).status is JobStatus.DONE
+    recount.check(conn, job)
+
+
 def test_a_recovery_of_an_ended_job_comes_too_late(conn: psycopg.Connection) -> None:
     job = make_job(conn, 1)
     held = claim(conn, job)
