@@ -222,6 +222,30 @@ def test_rival_that_came_while_its_locks_were_awaited_is_seen(
         call.result()
 
 
+def test_locks_of_names_are_taken_in_ascending_order(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    # So that no two registrations wait for each other in a circle.
+    held = claim(conn, make_job(conn, 1))
+    many = [f"s3://out/many/{number}" for number in range(600)]  # all locks of names
+    holder = connect()
+    holder.execute("begin")
+    holder.execute("select pg_advisory_xact_lock(1717660783, 32)")
+    with blocked(conn, lambda: register(conn, held, many)) as call:
+        taken = holder.execute(
+            """
+            select objid::integer from pg_locks
+            where pid = %s and locktype = 'advisory' and classid = 1717660783 and granted
+            order by 1
+            """,
+            (conn.info.backend_pid,),
+        ).fetchall()
+        holder.execute("commit")
+
+    assert len(call.result()) == len(many)
+    assert [lock for (lock,) in taken] == [*range(32)]
+
+
 def test_registrations_of_one_job_do_not_wait_for_each_other(
     conn: psycopg.Connection, connect: Connect
 ) -> None:
