@@ -1,8 +1,8 @@
 """A keep-alive connection that sends what a worker's client sends, at a tenth of its cost.
 
-Server and clients share the machine here, and urllib3 takes about as much of it as falconerid: with
-it, half of what is measured would be the client. The bytes are the same, in the same two pieces:
-first the header, then the body.
+Server and clients share the machine here, and a worker's client takes a good part of it, which is
+not what is to be measured. The bytes are the same, in the same two pieces: first the header, then
+the body.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def _table(cases: list[Case]) -> Iterator[str]:
 
 
 def _bars(report: Report) -> dict[tuple[str, str], tuple[float, float, float]]:
-    """Of the clients that cost little: those of urllib3 take half of the machine."""
+    """Of the clients that cost little: those of workers take a good part of the machine."""
     bars: dict[tuple[str, str], tuple[float, float, float]] = {}
     for case in report.cases:
         connections, _, rest = case.name.partition(" connections, against ")

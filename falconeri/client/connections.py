@@ -2,7 +2,7 @@
 
 A thousand workers whose commands run for hours must not hold a thousand idle connections, since
 falconerid walks through all of them. On the standard library's `http.client`: each worker imports
-this before its first request, and urllib3 would take it as long as all the rest. Called by
+this before its first request, and urllib3 would take as long as all the rest. Called by
 `transport`; knows nothing of JSON or errors.
 """
 
