@@ -5,9 +5,7 @@
 `used_state` is for those with a local stack of their own: it starts without making a database.
 """
 
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +17,7 @@ from falconeri.db.migrate import migrate
 from falconeri.local import Server
 from falconeri.local.state import LocalState
 from tests import databases
+from tests.folders import public_folder
 
 pytest_plugins = ["tests.plugins.embedded"]
 
@@ -76,16 +75,14 @@ def conn(connect: Connect) -> psycopg.Connection:
 @pytest.fixture(scope="session")
 def used_state() -> Iterator[CopyState]:
     """Makes copies of a state directory whose database is there and migrated."""
-    folder = Path(tempfile.mkdtemp(prefix="falconeri-state-"))
-    folder.chmod(0o755)  # as root the server runs as somebody else
-    state = LocalState(folder / "state")
-    state.prepare()
-    with Server.start(state.postgres, durable=False) as server:
-        migrate(server.url)
+    with public_folder("state") as folder:
+        state = LocalState(folder / "state")
+        state.prepare()
+        with Server.start(state.postgres, durable=False) as server:
+            migrate(server.url)
 
-    def copy_to(path: Path) -> None:
-        # With the owners, which shutil would not keep.
-        subprocess.run(["/bin/cp", "-a", state.path, path], check=True)
+        def copy_to(path: Path) -> None:
+            # With the owners, which shutil would not keep.
+            subprocess.run(["/bin/cp", "-a", state.path, path], check=True)
 
-    yield copy_to
-    shutil.rmtree(folder)
+        yield copy_to

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from falconeri.wire.codec import encode
 from falconeri.wire.records import Job, Progress
 from falconeri.wire.spec import PipelineSpec, parse_spec
 from tests.conftest import CopyState
+from tests.folders import public_folder
 
 
 @dataclass
@@ -60,7 +58,7 @@ class Stack:
 @pytest.fixture(scope="session")
 def local_stack(used_state: CopyState) -> Generator[LocalStack]:
     """One stack for all tests: what they kill comes back."""
-    with _public_directory() as directory:
+    with public_folder("acceptance") as directory:
         used_state(state := directory / "state")
         with LocalStack(LocalState(state), workers=2) as stack:
             yield stack
@@ -71,16 +69,5 @@ def stack(local_stack: LocalStack) -> Generator[Stack]:
     """The stack, with a directory of its own for each test."""
     running = local_stack.running
     client = JobsClient.connect(running.url, running.password, wait_url=running.wait_url)
-    with _public_directory() as directory:
+    with public_folder("acceptance") as directory:
         yield Stack(client, directory, local_stack.state.path)
-
-
-@contextmanager
-def _public_directory() -> Generator[Path]:
-    """Not pytest's tmp_path, which is private: as root the embedded PostgreSQL is another user."""
-    directory = Path(tempfile.mkdtemp(prefix="falconeri-acceptance-"))
-    directory.chmod(0o755)
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory)

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from falconeri.local.state import LocalState
 from tests import processes
 from tests.babysitter.test_passes import make_job
 from tests.conftest import CopyState
+from tests.folders import make_folder
 from tests.processes import wait_until
 
 
@@ -85,8 +85,7 @@ def _start(directory: Path, port: int | None = None) -> Server:
 
 @pytest.fixture
 def tasks(used_state: CopyState) -> Iterator[Tasks]:
-    directory = Path(tempfile.mkdtemp(prefix="falconeri-tasks-"))
-    directory.chmod(0o755)  # as root the server runs as somebody else
+    directory = make_folder("tasks")
     used_state(directory / "state")
     server = _start(directory)
     log = directory / "log"

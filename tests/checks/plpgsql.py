@@ -14,10 +14,8 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from unittest.mock import patch
 
@@ -26,6 +24,7 @@ import psycopg
 from falconeri.db.migrate import migrate
 from falconeri.local import PostgresUnavailable, Server
 from falconeri.local._binaries import MINIMUM_MAJOR, Binaries
+from tests.folders import public_folder
 
 _FIND = """
 select format('%s:%s: %s: %s%s', f.name, coalesce(c.lineno, 0), c.level, c.message,
@@ -133,22 +132,18 @@ def _apt_get(*arguments: str) -> bool:
 
 def check(binaries: Binaries) -> tuple[int, list[str]]:
     """Run the extension on a new server; return the number of functions, and a line a finding."""
-    state = Path(tempfile.mkdtemp(prefix="falconeri-plpgsql-"))
-    state.chmod(0o755)  # as root the server runs as somebody else
-    try:
-        with (
-            # Not the embedded server, which has no such extension.
-            patch("falconeri.local.postgres.find_binaries", return_value=binaries),
-            Server.start(state, durable=False) as server,
-        ):
-            migrate(server.url)
-            with psycopg.connect(server.url, autocommit=True) as conn:
-                conn.execute("create extension plpgsql_check")
-                counted = conn.execute(_COUNT).fetchone()
-                findings = [str(row[0]) for row in conn.execute(_FIND)]
-                return (counted[0] if counted else 0), findings
-    finally:
-        shutil.rmtree(state)
+    with (
+        public_folder("plpgsql") as state,
+        # Not the embedded server, which has no such extension.
+        patch("falconeri.local.postgres.find_binaries", return_value=binaries),
+        Server.start(state, durable=False) as server,
+    ):
+        migrate(server.url)
+        with psycopg.connect(server.url, autocommit=True) as conn:
+            conn.execute("create extension plpgsql_check")
+            counted = conn.execute(_COUNT).fetchone()
+            findings = [str(row[0]) for row in conn.execute(_FIND)]
+            return (counted[0] if counted else 0), findings
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """A folder that PostgreSQL can enter, and a running local stack."""
 
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from falconeri.local._ports import free_ports
 from falconeri_cli.connection import find
 from tests.cli.command import ARGV, environment, falconeri_command
 from tests.conftest import CopyState
+from tests.folders import public_folder
 from tests.processes import wait_until_nothing_is_left
 
 
@@ -37,10 +36,9 @@ class Stack:
 @pytest.fixture
 def empty_folder() -> Iterator[Path]:
     """A directory that everybody may enter, as pytest's own may not; no process may outlive it."""
-    made = _make_folder()
-    yield made
-    wait_until_nothing_is_left(made)
-    shutil.rmtree(made)
+    with public_folder("cli") as made:
+        yield made
+        wait_until_nothing_is_left(made)
 
 
 @pytest.fixture
@@ -53,12 +51,11 @@ def folder(empty_folder: Path, used_state: CopyState) -> Path:
 @pytest.fixture(scope="session")
 def stack(used_state: CopyState) -> Iterator[Stack]:
     """A stack for all tests that leave it up."""
-    made = _make_folder()
-    used_state(made / "state")
-    with stack_up(made / "state") as running:
-        yield running
-    wait_until_nothing_is_left(made)
-    shutil.rmtree(made)
+    with public_folder("cli") as made:
+        used_state(made / "state")
+        with stack_up(made / "state") as running:
+            yield running
+        wait_until_nothing_is_left(made)
 
 
 @contextmanager
@@ -80,9 +77,3 @@ def stack_up(state: Path) -> Generator[Stack]:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
     assert (process.returncode, errors) == (0, "falconeri: stopped\n")
-
-
-def _make_folder() -> Path:
-    made = Path(tempfile.mkdtemp(prefix="falconeri-cli-", dir="/tmp"))
-    made.chmod(0o755)
-    return made

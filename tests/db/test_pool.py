@@ -1,7 +1,5 @@
 """The one place where the database's errors become ours."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -23,6 +21,7 @@ from falconeri.local import Server
 from falconeri.states import AttemptOutcome
 from falconeri.wire.work import Report
 from tests.conftest import Connect
+from tests.folders import public_folder
 from tests.processes import wait_until
 from tests.sql.factories import make_job
 from tests.sql.interleaving import blocked
@@ -116,10 +115,8 @@ def test_database_that_was_away_for_long_is_found_soon(
 
 @pytest.fixture
 def server_state() -> Iterator[Path]:
-    state = Path(tempfile.mkdtemp(prefix="falconeri-pool-"))
-    state.chmod(0o755)  # as root the server runs as somebody else
-    yield state
-    shutil.rmtree(state)
+    with public_folder("pool") as state:
+        yield state
 
 
 def is_there(database: Database) -> bool:

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from falconeri.storage import Credentials
 from falconeri.storage.s3_client import client_for
 from tests.cli.command import ROOT, environment, falconeri_command
 from tests.conftest import CopyState
+from tests.folders import public_folder
 from tests.processes import wait_until, wait_until_nothing_is_left
 from tests.s3_server import s3_server
 
@@ -34,11 +34,9 @@ KEYS = {
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="falconeri-example-", dir="/tmp"))
-    made.chmod(0o755)
-    yield made
-    wait_until_nothing_is_left(made)
-    shutil.rmtree(made)
+    with public_folder("example") as made:
+        yield made
+        wait_until_nothing_is_left(made)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import pwd
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import pytest
 
 import falconeri
 from falconeri.local import Server
+from tests.folders import public_folder
 
 ROOT = Path(falconeri.__file__).parents[1]
 LIMIT_S = 30.0
@@ -37,10 +37,9 @@ class Starter:
 @pytest.fixture
 def empty_state() -> Iterator[Path]:
     """An empty directory that everybody may enter, as pytest's own may not."""
-    folder = _make_folder()
-    yield folder
-    wait_until_gone(folder)
-    shutil.rmtree(folder)
+    with public_folder("local") as folder:
+        yield folder
+        wait_until_gone(folder)
 
 
 @pytest.fixture
@@ -53,16 +52,9 @@ def state(empty_state: Path, _stopped: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def _stopped() -> Iterator[Path]:
-    folder = _make_folder()
-    Server.start(folder, durable=False).stop()
-    yield folder
-    shutil.rmtree(folder)
-
-
-def _make_folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="falconeri-local-"))
-    folder.chmod(0o755)
-    return folder
+    with public_folder("local") as folder:
+        Server.start(folder, durable=False).stop()
+        yield folder
 
 
 def wait_until_gone(state: Path) -> None:

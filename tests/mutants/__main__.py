@@ -11,18 +11,14 @@ schema itself, which shows nothing. Before all, the tests must succeed without a
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
+from tests.folders import public_folder
 from tests.mutants import MUTANTS
 from tests.mutants.mutant import Mutant
 from tests.mutants.trial import ROOT, Bench, Result, Trial, wait_for_one
-
-ROOM_BYTES = 4 * 2**30
 
 
 def main() -> int:
@@ -37,9 +33,8 @@ def main() -> int:
         if not arguments.text or any(text in str(mutant) for text in arguments.text)
     ]
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="falconeri-mutants-", dir=place()) as folder:
-        Path(folder).chmod(0o755)  # as root the servers run as somebody else
-        benches = [Bench(Path(folder, str(i))) for i in range(arguments.j)]
+    with public_folder("mutants") as folder:
+        benches = [Bench(folder / str(i)) for i in range(arguments.j)]
         try:
             results = try_all(benches, chosen)
         finally:
@@ -50,12 +45,6 @@ def main() -> int:
     print(*not_caught, sep="\n", end="\n" if not_caught else "")
     print(f"{len(results)} mutants, {len(not_caught)} not caught, {elapsed_s:.0f} s")
     return 1 if not_caught else 0
-
-
-def place() -> Path | None:
-    """Where the servers write: to memory, if it has room; each test copies a database."""
-    memory = Path("/dev/shm")
-    return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES else None
 
 
 def try_all(benches: list[Bench], chosen: Sequence[Mutant]) -> list[Result]:

@@ -6,7 +6,6 @@ the workers inherit. Set it yourself to use a server of your own.
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import psycopg
@@ -16,6 +15,7 @@ from psycopg import sql
 from falconeri.local import PostgresUnavailable, Server
 from tests import databases
 from tests.databases import URL_VARIABLE
+from tests.folders import make_folder
 
 _STARTED = pytest.StashKey[tuple[Server, Path]]()
 _SCRAM_ITERATIONS_SINCE = 160000
@@ -24,8 +24,7 @@ _SCRAM_ITERATIONS_SINCE = 160000
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.collectonly or URL_VARIABLE in os.environ:
         return
-    state = Path(tempfile.mkdtemp(prefix="falconeri-tests-"))
-    state.chmod(0o755)  # as root the server runs as somebody else
+    state = make_folder("tests")
     try:
         server = Server.start(state, durable=False)
     except PostgresUnavailable as ex:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -23,18 +21,17 @@ from falconeri.server.readiness import FRESH_S, Readiness
 from tests import processes
 from tests.conftest import CopyState
 from tests.databases import fresh_database
+from tests.folders import public_folder
 from tests.processes import wait_until
 from tests.server.falconerid import Falconerid, events, running
 
 
 @pytest.fixture
 def state(used_state: CopyState) -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="falconeri-ready-"))
-    directory.chmod(0o755)  # as root the server runs as somebody else
-    used_state(directory / "state")
-    yield directory
-    processes.wait_until_nothing_is_left(directory)
-    shutil.rmtree(directory)
+    with public_folder("ready") as directory:
+        used_state(directory / "state")
+        yield directory
+        processes.wait_until_nothing_is_left(directory)
 
 
 def start(state: Path, port: int | None = None) -> Server:

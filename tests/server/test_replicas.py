@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from falconeri.tokens import make_token
 from tests import processes
 from tests.conftest import CopyState
 from tests.databases import fresh_database
+from tests.folders import public_folder
 from tests.server.balancer import Balancer, balancing
 from tests.server.conftest import spec
 from tests.server.crew import Crew
@@ -107,12 +106,10 @@ def test_stopped_replica_answers_whatever_has_reached_it(
 
 @pytest.fixture
 def state(used_state: CopyState) -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="falconeri-replicas-"))
-    directory.chmod(0o755)  # as root the server runs as somebody else
-    used_state(directory / "state")
-    yield directory
-    processes.wait_until_nothing_is_left(directory)
-    shutil.rmtree(directory)
+    with public_folder("replicas") as directory:
+        used_state(directory / "state")
+        yield directory
+        processes.wait_until_nothing_is_left(directory)
 
 
 def test_restarted_postgres_loses_and_doubles_nothing(state: Path, tmp_path: Path) -> None:
