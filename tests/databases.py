@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import errors as pg
 from psycopg import sql
+from pytest_postgresql.janitor import DatabaseJanitor
 
 from falconeri.db.migrate import migrate
 
@@ -68,7 +69,7 @@ def clear_up() -> None:
     if _admin.cache_info().currsize:
         for template in (_timed, _migrated):
             if template.cache_info().currsize:
-                _drop(template())
+                template().drop()
                 template.cache_clear()
         _admin().execute(sql.SQL("drop user if exists {}").format(sql.Identifier(_SERVER)))
         _admin().close()
@@ -81,41 +82,56 @@ def _admin() -> psycopg.Connection:
 
 
 @cache
-def _migrated() -> str:
-    migrate(_url(name := _create()))
-    return name
+def _migrated() -> _Janitor:
+    janitor = _janitor()
+    janitor.init()
+    migrate(_url(janitor.dbname))
+    return janitor
 
 
 @cache
-def _timed() -> str:
-    name = _create(_migrated())
-    with psycopg.connect(_url(name)) as conn:
+def _timed() -> _Janitor:
+    janitor = _janitor(_migrated())
+    janitor.init()
+    with psycopg.connect(_url(janitor.dbname)) as conn:
         conn.execute(NOW)
-    return name
+    return janitor
 
 
 @contextmanager
-def _database(template: str | None = None) -> Generator[str]:
-    name = _create(template)
-    try:
-        yield name
-    finally:
-        _drop(name)
+def _database(template: _Janitor | None = None) -> Generator[str]:
+    with _janitor(template) as janitor:
+        yield janitor.dbname
 
 
-def _create(template: str | None = None) -> str:
-    name = f"falconeri_test_{uuid.uuid4().hex}"
-    query = sql.SQL("create database {}").format(sql.Identifier(name))
-    if template is not None:
+class _Janitor(DatabaseJanitor):
+    """Makes a database and drops it, as cheaply as can be."""
+
+    @contextmanager
+    def cursor(self, dbname: str | None = None) -> Generator[psycopg.Cursor]:
+        """One of the connection that is there: another one for each would take longer."""
+        assert dbname is None
+        with _admin().cursor() as cursor:
+            yield cursor
+
+    def _build_create_database_sql(self) -> sql.Composed:
+        query = super()._build_create_database_sql()
+        if self.template_dbname is None:
+            return query
         # Copying the files costs a third of writing each page to the log, which is the default.
-        copy = sql.SQL(" template {} strategy file_copy").format(sql.Identifier(template))
-        query += copy
-    _admin().execute(query)
-    return name
+        return query + sql.SQL(" strategy file_copy")
 
 
-def _drop(name: str) -> None:
-    _admin().execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+def _janitor(template: _Janitor | None = None) -> _Janitor:
+    server = _admin().info
+    return _Janitor(
+        user=server.user,
+        password=server.password,
+        host=server.host,
+        port=server.port,
+        dbname=f"falconeri_test_{uuid.uuid4().hex}",
+        template_dbname=template.dbname if template else None,
+    )
 
 
 def _url(name: str) -> str:
