@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self, cast
@@ -192,11 +192,7 @@ class Connections:
         except BaseException:
             connection.close()
             raise
-
-        def release(connection: HTTPConnection) -> None:
-            self._put(_Idle(origin, connection, time.monotonic()))
-
-        return Stream(connection, answer, release)
+        return Stream(connection, answer, partial(self._put, origin))
 
     def close(self) -> None:
         """Close the connections that are idle now."""
@@ -234,18 +230,18 @@ class Connections:
                 return connection
             connection.close()
 
-    def _put(self, idle: _Idle) -> None:
+    def _put(self, origin: _Origin, connection: HTTPConnection) -> None:
         with self._lock:
             full = len(self._idle) >= self._size
-            if not full and idle.connection.sock is not None:  # else the answer has closed it
-                self._idle.append(idle)
+            if not full and connection.sock is not None:  # else the answer has closed it
+                self._idle.append(_Idle(origin, connection, time.monotonic()))
             if self._closer is None and self._idle:
                 self._closer = threading.Thread(
                     target=self._close_old, name="falconeri-idle-connections", daemon=True
                 )
                 self._closer.start()
         if full:
-            idle.connection.close()
+            connection.close()
 
     def _drop(self, is_old: Callable[[_Idle], bool]) -> None:
         """Close some of the idle ones."""

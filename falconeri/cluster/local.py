@@ -109,8 +109,6 @@ class LocalCluster:
         with self._lock:
             if self._closed:
                 return
-            if (workers.job_id, 0) not in self._jobs:
-                _say_if_image_is_ignored(workers)
             wanted = {0: workers.parallelism} | {
                 rung.rung: min(rung.workers, workers.parallelism) for rung in workers.rungs
             }
@@ -193,6 +191,8 @@ class LocalCluster:
             settings = replace(self._settings, worker_environment=environment)
             if rung:
                 _log.info("local_memory_is_not_limited", job_id=workers.job_id, rung=rung)
+            else:
+                _say_if_image_is_ignored(workers)
             job = LocalJob(workers, settings, report=self._report, wake=self._wake)
             self._jobs[workers.job_id, rung] = job
         job.workers = workers

@@ -56,6 +56,18 @@ def test_a_killed_worker_is_reported_and_replaced(make_cluster: MakeCluster) -> 
     assert running.cluster.take_deaths() == []
 
 
+def test_a_file_beside_a_dead_pods_directories_is_removed_and_another_pod_follows(
+    make_cluster: MakeCluster,
+) -> None:
+    running = make_cluster(shell('echo x > "$FALCONERI_SPACE/stray"; exit 1'), sandbox=False)
+    running.cluster.start(make_workers())
+
+    first, *_ = running.wait_for_deaths(2)
+
+    directory = running.state / "pods" / first.pod_name
+    assert [path.name for path in directory.iterdir()] == ["log"]
+
+
 @LINUX
 def test_nothing_survives_in_a_pod_whose_first_process_was_killed(
     make_cluster: MakeCluster,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -152,6 +153,24 @@ def test_a_job_that_wants_no_workers_loses_them_all_until_it_wants_some(
 
     running.cluster.start(workers)
     assert not running.wait_for_pods(2) & first
+
+
+def test_that_the_image_is_ignored_is_said_once_when_workers_are_made(
+    make_cluster: MakeCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="falconeri")
+    running = make_cluster(IDLE)
+    workers = make_workers({"image": "busybox"})
+
+    def said() -> int:
+        return caplog.messages.count("image_not_used_by_local_workers")
+
+    for _ in range(2):
+        running.cluster.start(replace(workers, parallelism=0))
+    assert said() == 0
+    for _ in range(2):
+        running.cluster.start(workers)
+    assert said() == 1
 
 
 def test_a_worker_that_has_done_its_work_is_neither_dead_nor_replaced(

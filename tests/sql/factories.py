@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from falconeri.db import datums, jobs
+from falconeri.db import datums, jobs, workers
 from falconeri.db.jobs import NewJobKey
 from falconeri.db.pool import translated
 from falconeri.errors import FalconeriError
@@ -175,6 +175,19 @@ def complete(
         report=report,
         claim_next=claim_next,
         ahead=ahead,
+    )
+
+
+def lose(
+    conn: psycopg.Connection,
+    job: NewJobKey,
+    pod: str = "pod-1",
+    failure_class: FailureClass = FailureClass.LOST_WORKER,
+    message: str = "gone",
+) -> int:
+    """Say that a worker is no more; how many datums it held."""
+    return workers.requeue_lost(
+        conn, job_id=job.job_id, pod_name=pod, failure_class=failure_class, message=message
     )
 
 

@@ -3,7 +3,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from falconeri.db import jobs, workers
+from falconeri.db import jobs
 from falconeri.errors import ClaimLost, DatumNotFound, InvalidInput
 from falconeri.states import AttemptOutcome, DatumStatus, FailureClass, JobStatus, Verdict
 from falconeri.wire.work import Claim, Report
@@ -16,6 +16,7 @@ from tests.sql.factories import (
     complete,
     datum,
     failed,
+    lose,
     make_job,
     progress,
     refused,
@@ -164,13 +165,7 @@ def test_completion_of_anothers_attempt_is_refused(
 def test_report_of_a_lost_attempt_is_refused(conn: psycopg.Connection, report: Report) -> None:
     job = make_job(conn, 2)
     held = claim(conn, job)
-    workers.requeue_lost(
-        conn,
-        job_id=job.job_id,
-        pod_name="pod-1",
-        failure_class=FailureClass.LOST_WORKER,
-        message="gone",
-    )
+    lose(conn, job)
 
     with refused(ClaimLost):
         complete(conn, held, report=report)

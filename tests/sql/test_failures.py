@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from falconeri.db import datums, workers
+from falconeri.db import datums
 from falconeri.states import DatumStatus, FailureClass, JobStatus, Verdict
 from tests.sql import recount
 from tests.sql.factories import (
@@ -14,6 +14,7 @@ from tests.sql.factories import (
     datum,
     datum_id,
     failed,
+    lose,
     make_job,
     progress,
 )
@@ -153,13 +154,7 @@ def test_one_failed_datum_makes_the_job_an_error_after_all_others(conn: psycopg.
 def test_lost_workers_datum_is_handed_out_again(conn: psycopg.Connection) -> None:
     job = make_job(conn, 1)
     held = claim(conn, job)
-    lost = workers.requeue_lost(
-        conn,
-        job_id=job.job_id,
-        pod_name="pod-1",
-        failure_class=FailureClass.EVICTED,
-        message="the node is gone",
-    )
+    lost = lose(conn, job, failure_class=FailureClass.EVICTED, message="the node is gone")
 
     assert lost == 1
     again = claim(conn, job, "pod-2")

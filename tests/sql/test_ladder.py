@@ -21,6 +21,7 @@ from tests.sql.factories import (
     datum,
     deferred,
     failed,
+    lose,
     make_job,
     progress,
     refused,
@@ -198,13 +199,7 @@ def test_a_worker_stays_on_its_rung_whatever_it_says_later(conn: psycopg.Connect
 def test_a_worker_that_was_thought_dead_is_still_on_its_rung(conn: psycopg.Connection) -> None:
     job = make(conn)
     held = starve(conn, job)
-    workers.requeue_lost(
-        conn,
-        job_id=job.job_id,
-        pod_name="big",
-        failure_class=FailureClass.LOST_WORKER,
-        message="silent",
-    )
+    lose(conn, job, "big")
 
     assert claim(conn, job, "big").datum_id == held.datum_id
 
@@ -281,13 +276,7 @@ def test_dead_workers_raise_what_they_held_if_they_ran_out_of_memory(
     job = make(conn, 2, max_tries=1)
     held = claim(conn, job)
 
-    workers.requeue_lost(
-        conn,
-        job_id=job.job_id,
-        pod_name="pod-1",
-        failure_class=FailureClass.OUT_OF_MEMORY,
-        message="OOMKilled",
-    )
+    lose(conn, job, failure_class=FailureClass.OUT_OF_MEMORY, message="OOMKilled")
 
     assert claim(conn, job, "big").datum_id == held.datum_id
     recount.check(conn, job)
@@ -300,13 +289,7 @@ def test_what_a_pod_held_beside_the_hungry_one_is_only_lost(conn: psycopg.Connec
     set_clock(conn, "10:00:01")
     ahead = claim(conn, job, slot=0)
 
-    lost = workers.requeue_lost(
-        conn,
-        job_id=job.job_id,
-        pod_name="pod-1",
-        failure_class=FailureClass.OUT_OF_MEMORY,
-        message="OOMKilled",
-    )
+    lost = lose(conn, job, failure_class=FailureClass.OUT_OF_MEMORY, message="OOMKilled")
 
     assert lost == 2
     assert claim(conn, job, "big").datum_id == longest.datum_id

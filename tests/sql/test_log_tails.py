@@ -19,6 +19,7 @@ from tests.sql.factories import (
     complete,
     datum_id,
     failed,
+    lose,
     make_job,
     refused,
     set_clock,
@@ -172,13 +173,7 @@ def test_workers_are_listed_with_what_they_hold_and_what_they_died_of(
     busy = claim(conn, job, "pod-busy", slot=3)
     set_clock(conn, "09:00:20")
     beat(conn, job, printing(busy, "on it"), pod="pod-busy")
-    workers.requeue_lost(
-        conn,
-        job_id=job.job_id,
-        pod_name="pod-dead",
-        failure_class=FailureClass.EVICTED,
-        message="drained",
-    )
+    lose(conn, job, "pod-dead", FailureClass.EVICTED, "drained")
     nine = datetime(2100, 1, 1, 9, tzinfo=UTC).replace(tzinfo=None)
 
     found = listed(conn, job)

@@ -4,7 +4,6 @@ import psycopg
 import pytest
 
 from falconeri.db import jobs, workers
-from falconeri.db.jobs import NewJobKey
 from falconeri.errors import ClaimLost
 from falconeri.states import FailureClass, JobStatus
 from tests.conftest import Connect
@@ -13,22 +12,13 @@ from tests.sql.factories import (
     claim,
     complete,
     failed,
+    lose,
     make_job,
     progress,
     refused,
     set_now,
 )
 from tests.sql.interleaving import blocked
-
-
-def lose(conn: psycopg.Connection, job: NewJobKey, pod: str = "pod-1") -> int:
-    return workers.requeue_lost(
-        conn,
-        job_id=job.job_id,
-        pod_name=pod,
-        failure_class=FailureClass.LOST_WORKER,
-        message="gone",
-    )
 
 
 def test_completion_first_then_only_the_next_datum_is_lost(

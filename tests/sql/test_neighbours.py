@@ -25,6 +25,7 @@ from tests.sql.factories import (
     complete,
     datum_id,
     failed,
+    lose,
     make_job,
     progress,
     refused,
@@ -62,7 +63,7 @@ def make_lively(conn: psycopg.Connection, name: str) -> Lively:
     complete(conn, held["winner"], "winner")
     complete(conn, held["loser"], "loser", failed())
     complete(conn, held["drive"], "drive", failed(FailureClass.STORAGE))
-    lose(conn, job, "victim")
+    lose(conn, job, "victim", FailureClass.EVICTED, "drained")
     # Somebody waits; not by the function, which may be what is wrong.
     conn.execute(
         "update falconeri.shards set watched = true where job_no = %s and shard <= %s",
@@ -73,16 +74,6 @@ def make_lively(conn: psycopg.Connection, name: str) -> Lively:
 
 def inputs(name: str, number: int) -> bytes:
     return json.dumps([{"uri": f"s3://in/{name}/{number}", "local_path": "/pfs/in"}]).encode()
-
-
-def lose(conn: psycopg.Connection, job: NewJobKey, pod: str) -> int:
-    return workers.requeue_lost(
-        conn,
-        job_id=job.job_id,
-        pod_name=pod,
-        failure_class=FailureClass.EVICTED,
-        message="drained",
-    )
 
 
 def tables(conn: psycopg.Connection) -> dict[str, str]:
@@ -161,7 +152,7 @@ def finish(conn: psycopg.Connection, job: Lively) -> None:
 
 
 def lose_one(conn: psycopg.Connection, job: Lively) -> None:
-    assert lose(conn, job.key, "worker") == 1
+    assert lose(conn, job.key, "worker", FailureClass.EVICTED, "drained") == 1
 
 
 def expire(conn: psycopg.Connection, _: Lively) -> None:

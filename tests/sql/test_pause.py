@@ -7,7 +7,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from falconeri.db import controls, jobs, waiting, workers
+from falconeri.db import controls, jobs, waiting
 from falconeri.db.jobs import NewJobKey
 from falconeri.errors import JobNotFound, JobNotRunning
 from falconeri.states import FailureClass, JobStatus, Verdict
@@ -21,6 +21,7 @@ from tests.sql.factories import (
     datum_id,
     deferred,
     failed,
+    lose,
     make_job,
     progress,
     refused,
@@ -347,13 +348,7 @@ def test_lost_worker_of_a_paused_job_gives_its_datum_back(conn: psycopg.Connecti
     claim(conn, job)
     pause(conn, job)
 
-    workers.requeue_lost(
-        conn,
-        job_id=job.job_id,
-        pod_name="pod-1",
-        failure_class=FailureClass.EVICTED,
-        message="drained",
-    )
+    lose(conn, job, failure_class=FailureClass.EVICTED, message="drained")
 
     assert ask(conn, job, "pod-2").verdict is Verdict.EMPTY
     recount.check(conn, job)

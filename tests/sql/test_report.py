@@ -24,6 +24,7 @@ from tests.sql.factories import (
     complete,
     datum_id,
     failed,
+    lose,
     make_job,
     set_now,
     value,
@@ -162,13 +163,7 @@ def test_dead_worker_shows_what_it_died_of_and_an_idle_one_is_idle(
     job = make_job(conn, 2)
     claim(conn, job, "dead")
     complete(conn, claim(conn, job, "idle"), "idle")
-    workers.requeue_lost(
-        conn,
-        job_id=job.job_id,
-        pod_name="dead",
-        failure_class=FailureClass.EVICTED,
-        message="drained",
-    )
+    lose(conn, job, "dead", FailureClass.EVICTED, "drained")
 
     shown = rows(conn, "workers", order_by="pod_name")
 

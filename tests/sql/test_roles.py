@@ -12,10 +12,10 @@ from psycopg import sql
 from falconeri.db import controls, datums, jobs, outputs, waits, workers
 from falconeri.db.waits import JobWait
 from falconeri.resources import sql_root
-from falconeri.states import FailureClass, JobStatus
+from falconeri.states import JobStatus
 from tests.conftest import Connect
 from tests.sql import output_calls
-from tests.sql.factories import claim, complete, failed, make_job, value
+from tests.sql.factories import claim, complete, failed, lose, make_job, value
 
 ROLES = sorted(file.stem for file in (sql_root() / "roles").glob("*.sql"))
 
@@ -211,13 +211,7 @@ def test_server_does_all_that_jobs_need(become: Callable[[str], psycopg.Connecti
     complete(server, held, report=failed())
     claim(server, job, "pod-2")
     server.execute("select falconeri.watch_job(%s)", (job.job_id,))
-    workers.requeue_lost(
-        server,
-        job_id=job.job_id,
-        pod_name="pod-2",
-        failure_class=FailureClass.LOST_WORKER,
-        message="gone",
-    )
+    lose(server, job, "pod-2")
     workers.requeue_expired(server, limit=9)
     complete(server, claim(server, job))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from falconeri.states import AttemptOutcome, FailureClass, JobStatus
@@ -23,6 +25,19 @@ def add_text(server: Falconerid, source: Bucket, name: str, content: str = "hell
 
 def reports(server: Falconerid) -> list[AttemptOutcome]:
     return [report.outcome for datum in server.datums for report in datum.reports]
+
+
+def test_a_worker_asks_for_its_job_before_it_loads_what_works_on_it() -> None:
+    later = {"urllib3", "boto3", "falconeri_worker.crew", "falconeri_worker.datum"}
+    program = f"""
+import sys
+import falconeri_worker.main
+print(*{later} & set(sys.modules))
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    assert answer.stdout == "\n"
 
 
 def test_a_worker_does_all_datums_and_leaves_when_the_job_has_ended(

@@ -44,6 +44,9 @@ _BEAT_TIMEOUT_S = 30.0
 _LEAVING_TIMEOUT_S = 5.0
 _LEAVING_LIMIT_S = 25.0
 
+Speak = Callable[[Transport], WorkClient]
+"""Makes a client for this kind of falconerid."""
+
 log = get_logger(__name__)
 
 
@@ -54,7 +57,6 @@ class Crew:
     time between them is the grace of the settings.
 
     Args:
-        speak: Makes a client for this kind of falconerid.
         adopting: Whether what commands leave behind becomes ours, to be killed when they end: only
             in a process whose children are all ours.
     """
@@ -65,7 +67,7 @@ class Crew:
         order: WorkOrder,
         settings: Settings,
         identity: WorkerIdentity,
-        speak: Callable[[Transport], WorkClient],
+        speak: Speak,
         transport: Transport,
         termination: Termination,
         adopting: bool,

@@ -5,8 +5,8 @@ Called by `main`, in the main thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from falconeri.client.retry import PATIENT
@@ -17,6 +17,9 @@ from falconeri.log import get_logger
 from falconeri.wire.work import WorkerIdentity, WorkOrder
 from falconeri_worker.settings import Settings
 from falconeri_worker.stopping import Termination
+
+if TYPE_CHECKING:
+    from falconeri_worker.crew import Speak
 
 _TRY_TIMEOUT_S = 30.0
 
@@ -67,7 +70,7 @@ def work_for(job_id: UUID, settings: Settings, termination: Termination, *, adop
 
 def _introduce(
     job_id: UUID, identity: WorkerIdentity, transport: Transport
-) -> tuple[Callable[[Transport], WorkClient], WorkOrder]:
+) -> tuple[Speak, WorkOrder]:
     """Learn what the job is, and in which way this falconerid is spoken to."""
     try:
         return WorkClient, WorkClient(transport).register(job_id, identity)
