@@ -44,8 +44,11 @@ class Session:
         try:
             return call(self._conn)
         except psycopg.OperationalError as ex:
-            if not self._conn.closed:
+            # Without an SQLSTATE it is the client's own finding that the session is gone: the
+            # socket may be, of which libpq has not heard yet.
+            if ex.sqlstate is not None and not self._conn.closed:
                 raise  # a deadlock, a lock not got in time: nothing that should ever happen
+            self._conn.close()
             self._reopen()
             raise Killed from ex
         except psycopg.Error as ex:
