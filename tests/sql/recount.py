@@ -72,12 +72,13 @@ select a.job_no, a.seq from (
     (select coalesce(max(r.rung), 0) from falconeri.rungs r where r.job_no = a.job_no) as top
   from (
     select a.job_no, a.seq, a.attempt, a.worker_no, a.failure_class, a.outcome
-    from falconeri.attempts a where a.job_no = any(%s)
+    from falconeri.attempts a
     union all
     select c.job_no, c.seq, c.attempt, c.worker_no, null, null
     from falconeri.claims c join falconeri.jobs j using (job_no)
     where c.seq is not null and j.status = 'running'
   ) a join falconeri.workers w using (worker_no)
+  where a.job_no = any(%s)
 ) a
 where a.rung <> least(a.hungry, a.top)
 """
