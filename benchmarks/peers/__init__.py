@@ -4,8 +4,8 @@ Each module has a `load(conn)` that installs the queue into the database and ret
 a peer is in this repository: `registry` fetches its package when the benchmark runs.
 """
 
+from benchmarks._registry import Unavailable
 from benchmarks.peers import graphile_worker, pgmq, procrastinate, river
-from benchmarks.peers.registry import Unavailable
 
 PEERS = {
     "graphile-worker": graphile_worker.load,

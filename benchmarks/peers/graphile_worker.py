@@ -17,7 +17,7 @@ import json
 import re
 from pathlib import Path
 
-from benchmarks.peers.registry import GRAPHILE_WORKER, fetch_npm, run
+from benchmarks._registry import GRAPHILE_WORKER, fetch_npm, run
 from benchmarks.queues.queue import Conn, Queue
 
 _SCHEMA = "graphile_worker"

@@ -14,7 +14,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.registry import PGMQ, fetch_wheel
+from benchmarks._registry import PGMQ, fetch_wheel
 from benchmarks.queues.queue import Conn, Queue
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 
-from benchmarks.peers.registry import RIVER, fetch_go
+from benchmarks._registry import RIVER, fetch_go
 from benchmarks.queues.queue import Conn, Queue
 
 _CLAIM_PARAMETERS = (

@@ -168,11 +168,11 @@ PROGRAMS: dict[str, Command] = {
 }
 
 
-def rclone_settings(settings: dict[str, str]) -> dict[str, str]:
+def rclone_settings(settings: dict[str, str], provider: str) -> dict[str, str]:
     """The settings of a store as rclone's client takes them."""
     return {
         "RCLONE_CONFIG_FALCONERI_TYPE": "s3",
-        "RCLONE_CONFIG_FALCONERI_PROVIDER": "Rclone",
+        "RCLONE_CONFIG_FALCONERI_PROVIDER": provider,
         "RCLONE_CONFIG_FALCONERI_ENDPOINT": settings["AWS_ENDPOINT_URL"],
         "RCLONE_CONFIG_FALCONERI_ACCESS_KEY_ID": settings["AWS_ACCESS_KEY_ID"],
         "RCLONE_CONFIG_FALCONERI_SECRET_ACCESS_KEY": settings["AWS_SECRET_ACCESS_KEY"],

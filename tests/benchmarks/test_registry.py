@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.peers import registry
-from benchmarks.peers.registry import Package, Unavailable
+from benchmarks import _registry as registry
+from benchmarks._registry import Package, Unavailable
 
 ANOTHER_SHA256 = "0" * 64
 

@@ -33,7 +33,7 @@ def test_each_program_moves_a_file(tmp_path: Path, what: str) -> None:
 
     with rclone_server(stored) as credentials:
         settings = credentials.settings()
-        bench = Bench(stored, settings | rclone_settings(settings), tmp_path, rounds=1)
+        bench = Bench(stored, settings | rclone_settings(settings, "Rclone"), tmp_path, rounds=1)
         case = bench.measure(Transfer(what, what, source, "s3://bucket/x"))
 
     assert case.runs.keys() == PROGRAMS.keys()
