@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -39,13 +40,23 @@ Script = Callable[[Seen], Reply | Chunks | None]
 """Answers a request; None closes the connection without an answer."""
 
 
+class _Http(ThreadingHTTPServer):
+    def __init__(self, closed: threading.Semaphore, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self._closed = closed
+
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        super().shutdown_request(request)
+        self._closed.release()
+
+
 class Server:
     def __init__(self, script: Script) -> None:
         self.seen: list[Seen] = []
         self.closed_connections = threading.Semaphore(0)
         self._script = script
         self._connections = 0
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http = _Http(self.closed_connections, self._handler())
         self.url = f"http://127.0.0.1:{self._http.server_port}/"
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}).start()
 
@@ -64,10 +75,6 @@ class Server:
                 super().setup()
                 server._connections += 1
                 self.connection_number = server._connections
-
-            def finish(self) -> None:
-                super().finish()
-                server.closed_connections.release()
 
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
