@@ -1,7 +1,7 @@
 """The peers: other queues in PostgreSQL, each with its own schema and its client's own statements.
 
 Each module has a `load(conn)` that installs the queue into the database and returns it. Nothing of
-a peer is in this repository: `registry` fetches its package when the benchmark runs.
+a peer is in this repository: `benchmarks._registry` fetches its package when the benchmark runs.
 """
 
 from benchmarks._registry import Unavailable

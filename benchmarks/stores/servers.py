@@ -17,6 +17,7 @@ from pathlib import Path
 import boto3
 
 from benchmarks._registry import VERSITYGW, Unavailable, build_go
+from falconeri.local._ports import HOST, free_ports
 from tests.storage.rclone_server import rclone_server
 
 BUCKET = "bucket"
@@ -50,7 +51,8 @@ def _rclone(directory: Path) -> Generator[dict[str, str]]:
 def _versitygw(directory: Path) -> Generator[dict[str, str]]:
     """Raises: Unavailable: It can't be built, or doesn't start."""
     program = build_go(VERSITYGW, "cmd/versitygw")
-    address = f"127.0.0.1:{_free_port()}"
+    port, _ = free_ports()
+    address = f"{HOST}:{port}"
     settings = {**_VERSITY_KEYS, "AWS_ENDPOINT_URL": f"http://{address}"}
     access, secret = _VERSITY_KEYS.values()
     command = [
@@ -59,7 +61,7 @@ def _versitygw(directory: Path) -> Generator[dict[str, str]]:
     ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
-            _await(server, address)
+            _await(server, port)
             _make_bucket(settings)
             yield settings
         finally:
@@ -72,17 +74,11 @@ STORES = (
 )
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
-def _await(server: subprocess.Popen[bytes], address: str) -> None:
-    host, _, port = address.partition(":")
+def _await(server: subprocess.Popen[bytes], port: int) -> None:
     end = time.monotonic() + _START_LIMIT_S
     while server.poll() is None and time.monotonic() < end:
         try:
-            socket.create_connection((host, int(port)), timeout=1).close()
+            socket.create_connection((HOST, port), timeout=1).close()
         except OSError:
             time.sleep(0.1)
         else:

@@ -20,21 +20,22 @@ from benchmarks.stores.measure import (
     rclone_settings,
 )
 from benchmarks.stores.report import results, save
-from tests.storage.rclone_server import rclone_server
+from benchmarks.stores.servers import BUCKET, STORES
 
 
 @pytest.mark.parametrize("what", ["up", "down"])
 def test_each_program_moves_a_file(tmp_path: Path, what: str) -> None:
+    store = STORES[0]  # the one that needs no other language's tools
     stored = tmp_path / "stored"
-    (stored / "bucket").mkdir(parents=True)
+    stored.mkdir()
     source = tmp_path / "source"
     source.write_bytes(os.urandom(1000))
-    (stored / "bucket" / "x").write_bytes(source.read_bytes())
 
-    with rclone_server(stored) as credentials:
-        settings = credentials.settings()
-        bench = Bench(stored, settings | rclone_settings(settings, "Rclone"), tmp_path, rounds=1)
-        case = bench.measure(Transfer(what, what, source, "s3://bucket/x"))
+    with store.serve(stored) as settings:
+        (stored / BUCKET / "x").write_bytes(source.read_bytes())
+        environment = settings | rclone_settings(settings, store.provider)
+        bench = Bench(stored, environment, tmp_path, rounds=1)
+        case = bench.measure(Transfer(what, what, source, f"s3://{BUCKET}/x"))
 
     assert case.runs.keys() == PROGRAMS.keys()
     assert all(run.seconds > 0 and run.peak_bytes > 0 for (run,) in case.runs.values())

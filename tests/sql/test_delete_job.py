@@ -10,12 +10,7 @@ from falconeri.db.jobs import NewJobKey
 from falconeri.errors import DatumNotFound, InvalidInput, JobNotFound, JobRunning
 from tests.conftest import Connect
 from tests.sql import recount
-from tests.sql.deleting import (
-    datums_left,
-    delete,
-    make_used_job,
-    rows_left,
-)
+from tests.sql.deleting import datums_left, delete, make_used_job, rows_left
 from tests.sql.factories import (
     claim,
     complete,

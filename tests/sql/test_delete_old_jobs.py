@@ -5,20 +5,8 @@ import psycopg
 from falconeri.db import jobs, outputs
 from falconeri.errors import InvalidInput
 from tests.conftest import Connect
-from tests.sql.deleting import (
-    delete,
-    delete_old,
-    make_used_job,
-    rows_left,
-)
-from tests.sql.factories import (
-    claim,
-    complete,
-    failed,
-    make_job,
-    refused,
-    set_now,
-)
+from tests.sql.deleting import delete, delete_old, make_used_job, rows_left
+from tests.sql.factories import claim, complete, failed, make_job, refused, set_now
 from tests.sql.output_calls import A, B, register
 
 
