@@ -9,7 +9,7 @@ from tests.mutants.mutant import Mutant, of
 COMPLETIONS: tuple[Mutant, ...] = (
     *of(
         "datum/complete_and_claim",
-        "complete ahead repeats failures neighbours pause recovered",
+        "complete ahead repeats failures neighbours pause recovered chunks",
         ("p_report.outcome is distinct from 'done' or p_report", "p_report"),
         (
             "if p_report.outcome is distinct from 'done' or p_report.failure_class is not null then",
@@ -98,10 +98,13 @@ COMPLETIONS: tuple[Mutant, ...] = (
         ("    claimed_at = v_now\n", "    claimed_at = c.claimed_at\n"),
         ("where c.worker_no = v_claim.worker_no and c.slot", "where c.slot"),
         (" and c.slot = v_claim.slot;", ";"),
-        (
-            "falconeri._inputs(v_claim.job_no, v_taken)",
-            "falconeri._inputs(v_claim.job_no, v_claim.seq)",
-        ),
+        ("(v_taken - d.first_seq)", "(v_claim.seq - d.first_seq)"),
+        ("(v_taken - d.first_seq)", "(v_taken - d.first_seq + 1)"),
+        ("(v_taken - d.first_seq)", "0"),
+        ("where d.job_no = v_claim.job_no and d", "where d"),
+        (" and d.first_seq <= v_taken", ""),
+        ("d.first_seq <= v_taken", "d.first_seq < v_taken"),
+        ("d.first_seq desc", "d.first_seq"),
     ),
     *of(
         "private/_fail_attempt",

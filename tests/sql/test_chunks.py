@@ -77,13 +77,14 @@ def test_datums_share_rows(conn: psycopg.Connection) -> None:
     assert [row[0] for row in found] == CHUNKS
 
 
-def test_each_datum_is_handed_out_with_its_own_files(conn: psycopg.Connection) -> None:
-    make_job(conn, COUNT, name="before")
-    job = make_job(conn, COUNT)
-    make_job(conn, COUNT, name="behind")
+@pytest.mark.parametrize("count", [40, 44], ids=["as-shards-begin", "within-shards"])
+def test_each_datum_is_handed_out_with_its_own_files(conn: psycopg.Connection, count: int) -> None:
+    make_job(conn, count, name="before")
+    job = make_job(conn, count)
+    make_job(conn, count, name="behind")
 
     held = claim(conn, job)
-    for number in range(1, COUNT + 1):
+    for number in range(1, count + 1):
         assert held.datum_id == datum_id(conn, job, number)
         assert [file.local_path for file in held.inputs] == [local_path(number)]
         assert listed_paths(conn, job, number) == [local_path(number)]

@@ -6,8 +6,9 @@
 -- Raises ZF002 datum_not_found, ZF003 claim_lost, ZF009 invalid_input for a report that is neither a
 -- success nor a failure, made up for or not, with its class and message.
 -- Locks: one claim, its shard, then another shard (SKIP LOCKED) or the job's row.
--- A success is dealt with here, and not in functions of its own: every datum passes here, and each call
--- of another function costs it about as much as one of these statements.
+-- A success is dealt with here, with copies of the queries of _lock_claim and _inputs, and not in functions
+-- of its own: every datum passes here, and each call of another function costs it about as much as one of
+-- these statements.
 create function falconeri.complete_and_claim(
   p_datum_id uuid, p_pod_name text, p_attempt integer, p_report falconeri.report,
   p_claim_next boolean, p_ahead boolean default false
@@ -98,7 +99,9 @@ begin
     datum_id = v_next.datum_id, seq = v_taken, attempt = 1, tries_used = 0, losses_used = 0,
     claimed_at = v_now
   where c.worker_no = v_claim.worker_no and c.slot = v_claim.slot;
-  v_next.inputs := falconeri._inputs(v_claim.job_no, v_taken);
+  select d.inputs -> (v_taken - d.first_seq)::integer into v_next.inputs
+  from falconeri.datum_chunks d where d.job_no = v_claim.job_no and d.first_seq <= v_taken
+  order by d.first_seq desc limit 1;
   return v_next;
 end
 $$;

@@ -1,4 +1,5 @@
--- What a datum reads: [{"uri", "local_path"}, …], or null if there is no such datum.
+-- What a datum reads: [{"uri", "local_path"}, …], or null if there is no such datum
+-- (complete_and_claim, which has to be fast, has a copy of the query).
 create function falconeri._inputs(p_job_no bigint, p_seq bigint) returns jsonb
 language sql stable
 begin atomic
