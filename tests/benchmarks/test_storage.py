@@ -64,3 +64,15 @@ def test_results_say_how_many_times_as_fast_we_are(tmp_path: Path) -> None:
     as_json, as_text = save([case], tmp_path)
     assert "| boto3 | **1.50** | 3.0 | 1.5 | 60 |" in as_text.read_text()
     assert msgspec.json.decode(as_json.read_bytes())["cases"][0]["name"] == "1 GiB up"
+
+
+@pytest.mark.parametrize("store", ["rclone", "versitygw"])
+def test_heading_names_the_versions_of_what_took_part(tmp_path: Path, store: str) -> None:
+    run = Run(2.0, 1.0, 50_000_000)
+    case = Case(f"1 GiB up, {store}", {OURS: [run], "boto3": [run]})
+
+    as_json, as_text = save([case], tmp_path)
+
+    about = msgspec.json.decode(as_json.read_bytes())["about"]
+    assert ("versitygw" in about) == (store == "versitygw")
+    assert all(f"{name}: {version}" in as_text.read_text() for name, version in about.items())

@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
@@ -19,13 +18,11 @@ from falconeri.db.migrate import (
     DatabaseTooNew,
     PostgresTooOld,
     SchemaTaken,
-    TablesInUse,
     is_current,
     migrate,
 )
 from falconeri.resources import sql_root
 from falconeri.states import JobStatus
-from tests.processes import wait_until
 from tests.sql import recount
 from tests.sql.factories import claim, complete, progress
 
@@ -51,15 +48,6 @@ insert into falconeri.shards (
 select 7, i, 2 * i + 1, 2 * i + 1, 2 * i + 2, 2, 3, 100 from generate_series(0, 19) i;
 """
 """A running job of 40 datums as the first five migrations know it."""
-
-
-@pytest.fixture
-def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of sql/ that a test may change."""
-    copy = tmp_path / "sql"
-    shutil.copytree(sql_root(), copy)
-    monkeypatch.setattr(module, "sql_root", lambda: copy)
-    return copy
 
 
 def value(url: str, query: str) -> object:
@@ -357,54 +345,3 @@ def test_missing_role_is_created(database_url: str, sources: Path) -> None:
         with psycopg.connect(database_url, autocommit=True) as conn:
             conn.execute(sql.SQL("drop owned by {}").format(sql.Identifier(role)))
             conn.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
-
-
-def test_migration_waits_for_a_reader_and_lets_others_pass_meanwhile(
-    database_url: str, sources: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "LOCK_LIMIT_S", 0.2)
-    add_column(sources)
-    with (
-        psycopg.connect(database_url) as reader,
-        psycopg.connect(database_url, autocommit=True) as other,
-        ThreadPoolExecutor() as threads,
-    ):
-        reader.execute("select from falconeri.jobs")  # in a transaction that goes on
-        migrating = threads.submit(migrate, database_url)
-        wait_until(lambda: holds_up(other, reader))
-        wait_until(lambda: not holds_up(other, reader))  # it has let go, for a while
-        other.execute("select from falconeri.jobs")
-        assert not migrating.done()
-        reader.commit()
-
-        assert migrating.result()
-    assert is_current(database_url)
-
-
-def test_migration_gives_up_when_a_table_is_never_free(
-    database_url: str, sources: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "LOCK_LIMIT_S", 0.05)
-    monkeypatch.setattr(module, "TRIES", 2)
-    add_column(sources)
-    with psycopg.connect(database_url) as reader:
-        reader.execute("select from falconeri.jobs")
-        with pytest.raises(TablesInUse):
-            migrate(database_url)
-
-    assert migrate(database_url)
-
-
-def add_column(sources: Path) -> None:
-    (sources / "migrations" / "9999_later.sql").write_text(
-        "alter table falconeri.jobs add column later integer;"
-    )
-
-
-def holds_up(conn: psycopg.Connection, other: psycopg.Connection) -> bool:
-    """Whether anybody waits for `other`."""
-    row = conn.execute(
-        "select exists (select from pg_stat_activity where %s = any(pg_blocking_pids(pid)))",
-        (other.info.backend_pid,),
-    ).fetchone()
-    return row == (True,)
