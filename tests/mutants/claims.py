@@ -10,8 +10,10 @@ CLAIMS: tuple[Mutant, ...] = (
     *of(
         "private/_take_datum",
         "claim_datum ahead claim_datums failures pause create_job neighbours",
-        # The look from the claim's own shard on, and the one at all of them, which finds whatever the
-        # first one misses.
+        # The look at the claim's own shard, the one for an idle one, and the one at all of them, which
+        # finds whatever the second one misses.
+        ("\n  for no key update skip locked", ""),
+        ("\n  for no key update skip locked", "\n  for no key update"),
         ("by s.shard limit 1 for no key update skip locked", "by s.shard limit 1"),
         (
             "by s.shard limit 1 for no key update skip locked",
@@ -25,45 +27,54 @@ CLAIMS: tuple[Mutant, ...] = (
             "by s.running, s.shard limit 1 for no key update skip locked",
             "by s.running, s.shard limit 1 for no key update",
         ),
-        ("where s.job_no = p_claim.job_no and s.shard >= ", "where s.shard >= "),
-        ("s.shard >= coalesce(p_claim.shard, 0)", "s.shard > coalesce(p_claim.shard, 0)"),
-        ("s.shard >= coalesce(p_claim.shard, 0)", "s.shard >= coalesce(p_claim.shard, 1)"),
-        ("s.shard >= coalesce(p_claim.shard, 0)\n", "true\n"),
-        ("(s.shard = p_claim.shard or s.running = 0)", "s.running = 0"),
-        ("(s.shard = p_claim.shard or s.running = 0)", "s.shard = p_claim.shard"),
-        ("(s.shard = p_claim.shard or s.running = 0)", "true"),
-        ("order by s.shard limit", "order by s.shard desc limit"),
+        (
+            "where s.job_no = p_claim.job_no and s.shard = p_claim.shard\n",
+            "where s.shard = p_claim.shard\n",
+        ),
+        (
+            "where s.job_no = p_claim.job_no and s.shard = p_claim.shard\n",
+            "where s.job_no = p_claim.job_no\n",
+        ),
         ("where s.job_no = p_claim.job_no\n      and not", "where not"),
         ("\n    and not s.halted and (", "\n    and ("),
+        ("s.running = 0\n      and not s.halted and (", "s.running = 0\n      and ("),
         (
             "s.job_no = p_claim.job_no\n      and not s.halted and (",
             "s.job_no = p_claim.job_no\n      and (",
         ),
-        ("      or (s.requeued > 0 and not p_ahead)\n    )\n  order", "    )\n  order"),
+        ("      or (s.requeued > 0 and not p_ahead)\n    )\n  for", "    )\n  for"),
         (
             "        or (s.requeued > 0 and not p_ahead)\n      )\n    order by s.running",
             "      )\n    order by s.running",
         ),
-        ("s.requeued > 0 and not p_ahead)\n    )\n  order", "s.requeued > 0)\n    )\n  order"),
+        ("s.requeued > 0 and not p_ahead)\n    )\n  for", "s.requeued > 0)\n    )\n  for"),
         (
             "s.requeued > 0 and not p_ahead)\n      )\n    order by s.running",
             "s.requeued > 0)\n      )\n    order by s.running",
         ),
+        ("where s.job_no = p_claim.job_no and s.shard > ", "where s.shard > "),
+        ("s.shard > coalesce(p_claim.shard, -1)", "s.shard > coalesce(p_claim.shard, 0)"),
+        ("s.shard > coalesce(p_claim.shard, -1) and", "true and"),
+        (" and s.running = 0\n", "\n"),
         (
-            "else s.last_seq end\n      or (s.requeued > 0 and not p_ahead)\n    )\n  order",
-            "else s.last_seq + 1 end\n      or (s.requeued > 0 and not p_ahead)\n    )\n  order",
+            "else s.last_seq end\n      or (s.requeued > 0 and not p_ahead)\n    )\n  for",
+            "else s.last_seq + 1 end\n      or (s.requeued > 0 and not p_ahead)\n    )\n  for",
+        ),
+        (
+            "else s.last_seq end\n        or (s.requeued > 0 and not p_ahead)\n      )\n    order by s.shard",
+            "else s.last_seq + 1 end\n        or (s.requeued > 0 and not p_ahead)\n      )\n    order by s.shard",
         ),
         (
             "else s.last_seq end\n        or (s.requeued > 0 and not p_ahead)\n      )\n    order by s.running",
             "else s.last_seq + 1 end\n        or (s.requeued > 0 and not p_ahead)\n      )\n    order by s.running",
         ),
         (
-            "else s.last_seq end\n      or (s.requeued > 0 and not p_ahead)\n    )\n  order",
-            "else s.last_seq - 1 end\n      or (s.requeued > 0 and not p_ahead)\n    )\n  order",
+            "else s.last_seq end\n      or (s.requeued > 0 and not p_ahead)\n    )\n  for",
+            "else s.last_seq - 1 end\n      or (s.requeued > 0 and not p_ahead)\n    )\n  for",
         ),
         (
-            "case when p_ahead then s.ahead_seq else s.last_seq end\n      or (s.requeued > 0 and not p_ahead)\n    )\n  order",
-            "s.last_seq\n      or (s.requeued > 0 and not p_ahead)\n    )\n  order",
+            "case when p_ahead then s.ahead_seq else s.last_seq end\n      or (s.requeued > 0 and not p_ahead)\n    )\n  for",
+            "s.last_seq\n      or (s.requeued > 0 and not p_ahead)\n    )\n  for",
         ),
         (
             "else s.last_seq end\n        or (s.requeued > 0 and not p_ahead)\n      )\n    order by s.running",

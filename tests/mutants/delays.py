@@ -74,8 +74,10 @@ DELAYS: tuple[Mutant, ...] = (
         "watch_job lost_races neighbours",
         ("order by s.shard for no key update", "order by s.shard"),
         ("order by s.shard for", "order by s.shard desc for"),
-        ("watched = true where s.job_no = v_job.job_no and not", "watched = true where not"),
+        ("where s.job_no = v_job.job_no and s.shard = any", "where s.shard = any"),
+        ("s.shard = any (v_shards)", "not s.watched"),
         ("set watched = true", "set watched = false"),
+        ("where s.job_no = v_job.job_no and not s.watched", "where not s.watched"),
         ("and not s.watched order", "order"),
     ),
     *of(

@@ -120,7 +120,7 @@ JOBS: tuple[Mutant, ...] = (
     ),
     *of(
         "job/delete_job",
-        "delete_job",
+        "delete_job delete_old_jobs",
         ("j.id = p_job_id and j.status <> 'running' for update", "j.id = p_job_id for update"),
         (" for update", ""),
         (" for update", " for no key update"),
@@ -128,7 +128,7 @@ JOBS: tuple[Mutant, ...] = (
     ),
     *of(
         "job/delete_old_jobs",
-        "delete_job",
+        "delete_old_jobs",
         ("if p_older_than_s < 0 then", "if p_older_than_s <= 0 then"),
         ("if p_older_than_s < 0 then", "if false then"),
         # Not without `status <> 'running'`: who runs has neither of the two times that follow.
@@ -150,7 +150,7 @@ JOBS: tuple[Mutant, ...] = (
     ),
     *of(
         "private/_delete_batch",
-        "delete_job deletions neighbours",
+        "delete_job delete_old_jobs deletions neighbours",
         ("p_job.datum_count - p_limit, 0)", "p_job.datum_count - p_limit - 1, 0)"),
         ("p_job.datum_count - p_limit, 0)", "p_job.datum_count - p_limit, 1)"),
         ("coalesce(p_limit, 0) <= 0", "coalesce(p_limit, 0) < 0"),

@@ -80,7 +80,8 @@ LADDER: tuple[Mutant, ...] = (
         ("least(c.parallelism, ", "least(99, "),
         ("when c.paused then 0 else", "when false then 0 else"),
         ("  where s.open\n", ""),
-        ("    where j.status = 'running'\n  ), sized", "  ), sized"),
+        ("j.job_no = r.job_no and j.status = 'running'\n", "j.job_no = r.job_no\n"),
+        ("    where r.rung > 0\n", ""),
     ),
     *of(
         "private/_worker_no",

@@ -56,6 +56,7 @@ def test_a_rung_needs_a_worker_for_each_datum_up_to_the_parallelism(
     conn: psycopg.Connection,
 ) -> None:
     job = make(conn, 8, parallelism=3)
+    claim(conn, job, "small")
     assert needed(conn, job) == {}
     starve(conn, job)
     assert needed(conn, job) == {1: 1}

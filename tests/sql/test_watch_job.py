@@ -99,6 +99,28 @@ def test_retry_committed_after_the_watch_is_notified(
     assert notified(listener) == [str(job.job_id)]
 
 
+def test_watch_waits_for_no_shard_that_was_watched_when_it_began(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 2, shards=2)
+    held = [claim(conn, job, f"pod-{shard}") for shard in range(2)]
+    watch(conn, job.job_id)
+    complete(conn, held[1], "pod-1", failed())
+    other, third = connect(), connect()
+    other.execute("begin")
+    other.execute("select from falconeri.shards where shard = 1 for update")
+    with blocked(conn, lambda: watch(conn, job.job_id)) as watching:
+        complete(third, held[0], "pod-0", failed())
+        third.execute("begin")
+        third.execute("select from falconeri.shards where shard = 0 for update")
+        other.execute("commit")
+        watching.result(60)  # it has let go of what `third` may want next
+        third.execute("commit")
+
+    states = "select array_agg(watched order by shard) from falconeri.shards"
+    assert value(conn, states) == [False, True]
+
+
 def test_expired_lease_wakes_those_who_watch(conn: psycopg.Connection, connect: Connect) -> None:
     job = make_job(conn, 2)
     claim(conn, job, "pod-1")

@@ -7,11 +7,14 @@ create function falconeri.size_rungs() returns table (
   job_id uuid, rung smallint, memory text, workers integer
 )
 language plpgsql volatile set search_path = falconeri, pg_temp as $$
+declare
+  v_rungs falconeri.rungs[] := array(
+    select r from falconeri.rungs r
+    join falconeri.jobs j on j.job_no = r.job_no and j.status = 'running'
+    where r.rung > 0
+    order by r.job_no, r.rung for no key update of r
+  );
 begin
-  perform from falconeri.rungs r
-  join falconeri.jobs j on j.job_no = r.job_no and j.status = 'running'
-  where r.rung > 0
-  order by r.job_no, r.rung for no key update of r;
   return query
   with counted as (
     select r.job_no, r.rung, j.id, j.parallelism, j.paused, h.held, w.waiting,
@@ -19,7 +22,7 @@ begin
         select from falconeri.requeue q where q.job_no = r.job_no and q.rung = r.rung and q.rung > 0
       ) as wanted
     from falconeri.jobs j
-    join falconeri.rungs r on r.job_no = j.job_no and r.rung > 0
+    join unnest(v_rungs) r on r.job_no = j.job_no
     cross join lateral (
       select count(*)::integer as held from falconeri.claims c
       where c.job_no = r.job_no and c.rung = r.rung and c.seq is not null
@@ -32,7 +35,6 @@ begin
         limit j.parallelism
       ) q
     ) w
-    where j.status = 'running'
   ), sized as (
     update falconeri.rungs r set
       active_at = case when c.wanted or c.held > 0 then falconeri._now() else r.active_at end,

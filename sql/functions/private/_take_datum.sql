@@ -15,16 +15,24 @@ begin
   if p_claim.rung > 0 then
     return falconeri._take_raised(p_claim, p_ahead);
   end if;
-  -- Whoever shares a shard waits for the commits of the others: its own one, then the next where nobody is
-  -- at work, then at least the one with the fewest, which takes reading them all.
   select s.* into v_shard from falconeri.shards s
-  where s.job_no = p_claim.job_no and s.shard >= coalesce(p_claim.shard, 0)
-    and (s.shard = p_claim.shard or s.running = 0)
+  where s.job_no = p_claim.job_no and s.shard = p_claim.shard
     and not s.halted and (
       s.next_seq <= case when p_ahead then s.ahead_seq else s.last_seq end
       or (s.requeued > 0 and not p_ahead)
     )
-  order by s.shard limit 1 for no key update skip locked;
+  for no key update skip locked;
+  -- Whoever shares a shard waits for the commits of the others: one where nobody is at work, or at least
+  -- the one with the fewest, which takes reading them all.
+  if not found then
+    select s.* into v_shard from falconeri.shards s
+    where s.job_no = p_claim.job_no and s.shard > coalesce(p_claim.shard, -1) and s.running = 0
+      and not s.halted and (
+        s.next_seq <= case when p_ahead then s.ahead_seq else s.last_seq end
+        or (s.requeued > 0 and not p_ahead)
+      )
+    order by s.shard limit 1 for no key update skip locked;
+  end if;
   if not found then
     select s.* into v_shard from falconeri.shards s
     where s.job_no = p_claim.job_no
