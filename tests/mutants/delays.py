@@ -97,19 +97,12 @@ DELAYS: tuple[Mutant, ...] = (
             "updated_at = falconeri._now()\n  where j.job_no = v_job.job_no",
             "updated_at = falconeri._now()",
         ),
+        ("  perform falconeri._notify_job(v_job.job_no);\n", ""),
     ),
     *of("job/pause_job", "pause", ("p_job_id, true", "p_job_id, false")),
     *of(
         "job/resume_job",
         "pause",
-        (
-            "if falconeri._set_paused(p_job_id, false) then",
-            "if falconeri._set_paused(p_job_id, false) or true then",
-        ),
-        (
-            "    perform falconeri._notify_job((falconeri._require_job(p_job_id)).job_no);\n",
-            "    null;\n",
-        ),
         ("p_job_id, false", "p_job_id, true"),
     ),
 )

@@ -269,7 +269,7 @@ JOBS: tuple[Mutant, ...] = (
         "look neighbours",
         ("s.job_no = v_key.job_no and s.first_seq", "s.first_seq"),
         ("\n    and s.seq = v_key.seq;", ";"),
-        ("    perform falconeri._require_datum(p_datum_id);\n", "    null;\n"),
+        ("  perform falconeri._require_datum(p_datum_id);\n", ""),
     ),
     *of(
         "datum/find_job_of_datum",

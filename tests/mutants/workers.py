@@ -46,8 +46,22 @@ WORKERS: tuple[Mutant, ...] = (
         ("\n    p_failure_class, p_message\n", "\n    'lost_worker', p_message\n"),
     ),
     *of(
+        "private/_told_output",
+        "log_tails",
+        ("where h.worker_no = p_claim.worker_no", "where h.log_tails is not null limit 1"),
+        ("p_claim.attempt)", "1)"),
+    ),
+    *of(
+        "private/_kept_text",
+        "complete failures",
+        ("right(p_text, 1000000)", "left(p_text, 1000000)"),
+        ("1000000", "999999"),
+    ),
+    *of(
         "private/_lose_claims",
-        "lost_races leases ladder neighbours",
+        "lost_races leases ladder neighbours log_tails deletions",
+        ("falconeri._told_output(v_claim)", "''"),
+        ("where j.job_no = v_claim.job_no)", "where false)"),
         ("and v_count > 0 then", "then"),
         (
             "when p_class = 'out_of_memory' and v_count > 0 then 'lost_worker' ",

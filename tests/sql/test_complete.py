@@ -74,6 +74,25 @@ def test_report_is_kept_whole(conn: psycopg.Connection) -> None:
     )
 
 
+def test_of_a_huge_text_the_end_is_kept(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2, max_tries=1)
+    huge = "x" + "y" * 999_999 + "z"
+    complete(conn, claim(conn, job), report=Report(outcome=AttemptOutcome.DONE, output=huge))
+    report = Report(
+        outcome=AttemptOutcome.ERROR,
+        failure_class=FailureClass.COMMAND,
+        output=huge,
+        error_message=huge,
+        backtrace=huge,
+    )
+    complete(conn, claim(conn, job), report=report)
+
+    rows = conn.execute(
+        "select output, error_message, backtrace from falconeri.attempts order by seq"
+    ).fetchall()
+    assert rows == [(huge[1:], None, None), (huge[1:],) * 3]
+
+
 def test_slot_stays_idle_when_no_next_datum_is_wanted(conn: psycopg.Connection) -> None:
     job = make_job(conn, 2)
 

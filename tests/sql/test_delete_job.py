@@ -5,7 +5,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from falconeri.db import jobs, outputs, workers
+from falconeri.db import datums, jobs, outputs, workers
 from falconeri.db.jobs import NewJobKey
 from falconeri.errors import DatumNotFound, InvalidInput, JobNotFound, JobRunning
 from tests.conftest import Connect
@@ -14,6 +14,7 @@ from tests.sql.deleting import datums_left, delete, make_used_job, rows_left
 from tests.sql.factories import (
     claim,
     complete,
+    datum_id,
     failed,
     make_job,
     progress,
@@ -69,6 +70,18 @@ def test_each_call_deletes_a_batch_and_says_whether_more_is_left(
 
     assert left == [3, 1]
     assert rows_left(conn) == {}
+
+
+def test_datums_of_a_job_that_is_being_deleted_are_not_seen(conn: psycopg.Connection) -> None:
+    job = make_used_job(conn)
+    first = datum_id(conn, job, 1)
+    assert datums.list_attempts(conn, datum_id=first)
+
+    assert delete(conn, job, 1)
+
+    for look in (datums.describe_datum, datums.list_attempts, datums.list_inputs):
+        with refused(DatumNotFound):
+            look(conn, datum_id=first)
 
 
 def test_chunks_go_when_none_of_their_datums_is_left(conn: psycopg.Connection) -> None:

@@ -2,11 +2,11 @@
 
 import psycopg
 
-from falconeri.db import controls, outputs
+from falconeri.db import controls, jobs, outputs
 from falconeri.db.jobs import NewJobKey
 from falconeri.errors import OutputBusy
 from tests.conftest import Connect
-from tests.sql.factories import DONE, claim, complete, failed, make_job, refused, set_now
+from tests.sql.factories import DONE, claim, complete, failed, lose, make_job, refused, set_now
 from tests.sql.interleaving import blocked
 from tests.sql.output_calls import A, B, deletions, register
 
@@ -42,6 +42,21 @@ def test_nothing_is_deleted_while_its_datum_may_still_write_it(conn: psycopg.Con
     complete(conn, held, report=failed())
 
     assert outputs.take_deletions(conn, limit=9) == []
+
+
+def test_what_a_lost_worker_may_still_write_is_deleted_a_lease_later(
+    conn: psycopg.Connection,
+) -> None:
+    job = make_job(conn, 1)
+    register(conn, claim(conn, job), [A])
+    lose(conn, job)
+    set_now(conn, in_s=30)
+    jobs.cancel_job(conn, job_id=job.job_id)
+
+    set_now(conn, in_s=59)
+    assert outputs.take_deletions(conn, limit=9) == []
+    set_now(conn, in_s=61)
+    assert [d.uri for d in outputs.take_deletions(conn, limit=9)] == [A]
 
 
 def test_next_attempt_takes_the_name_back(conn: psycopg.Connection) -> None:

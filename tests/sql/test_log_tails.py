@@ -11,7 +11,7 @@ import psycopg
 from falconeri.db import datums, jobs, workers
 from falconeri.db.jobs import NewJobKey
 from falconeri.errors import DatumNotFound, JobNotFound
-from falconeri.states import FailureClass
+from falconeri.states import AttemptOutcome, FailureClass
 from falconeri.wire.controls import Hold, Worker, WorkerState
 from falconeri.wire.work import Claim, Held
 from tests.sql.factories import (
@@ -122,6 +122,47 @@ def test_text_of_exactly_the_limit_is_kept_whole(conn: psycopg.Connection) -> No
     beat(conn, job, printing(held, text))
 
     assert tail(conn, held.datum_id) == text
+
+
+def test_history_of_what_was_lost_or_canceled_has_what_was_told_last(
+    conn: psycopg.Connection,
+) -> None:
+    job = make_job(conn, 4)
+    lost, silent = claim(conn, job, "dead"), claim(conn, job, "dead", slot=1)
+    canceled, other = claim(conn, job), claim(conn, job, "pod-2")
+    beat(conn, job, printing(lost, "90 %"), pod="dead")
+    beat(conn, job, printing(canceled, "10 %"))
+    beat(conn, job, printing(other, "20 %"), pod="pod-2")
+
+    lose(conn, job, "dead", FailureClass.OUT_OF_MEMORY)
+    jobs.cancel_job(conn, job_id=job.job_id)
+
+    kept = {
+        held.datum_id: [
+            (each.outcome, each.output)
+            for each in datums.list_attempts(conn, datum_id=held.datum_id)
+        ]
+        for held in (lost, silent, canceled, other)
+    }
+    assert kept == {
+        lost.datum_id: [(AttemptOutcome.ERROR, "90 %")],
+        silent.datum_id: [(AttemptOutcome.ERROR, "")],
+        canceled.datum_id: [(AttemptOutcome.CANCELED, "10 %")],
+        other.datum_id: [(AttemptOutcome.CANCELED, "20 %")],
+    }
+
+
+def test_history_has_nothing_of_an_attempt_before(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    first = claim(conn, job)
+    beat(conn, job, printing(first, "of the first"))
+    complete(conn, first, report=failed())
+    again = claim(conn, job)
+
+    lose(conn, job)
+
+    attempts = datums.list_attempts(conn, datum_id=again.datum_id)
+    assert [each.output for each in attempts] == ["before the crash", ""]
 
 
 def test_ended_job_shows_no_text(conn: psycopg.Connection) -> None:

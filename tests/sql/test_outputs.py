@@ -256,14 +256,31 @@ def test_settled_files_keep_size_and_checksum(conn: psycopg.Connection) -> None:
     first, second = register(conn, held, [A, B])
     updates = [
         OutputUpdate(id=first.id, status=OutputStatus.DONE, size_bytes=2**40, checksum="crc32c:1"),
-        OutputUpdate(id=second.id, status=OutputStatus.ERROR),
+        OutputUpdate(id=second.id, status=OutputStatus.ERROR, size_bytes=0),
     ]
     for _ in range(2):
         settle(conn, held, updates)
 
     done, gone = register(conn, held, [A, B])
     assert (done.status, done.size_bytes, done.checksum) == (OutputStatus.DONE, 2**40, "crc32c:1")
-    assert (gone.status, gone.size_bytes, gone.checksum) == (OutputStatus.ERROR, None, None)
+    assert (gone.status, gone.size_bytes, gone.checksum) == (OutputStatus.ERROR, 0, None)
+
+
+@pytest.mark.parametrize(("status", "size_bytes"), [("running", 1), (None, 1), ("done", -1)])
+def test_what_is_not_the_end_of_an_upload_is_refused_and_changes_nothing(
+    conn: psycopg.Connection, status: str | None, size_bytes: int
+) -> None:
+    held = claim(conn, make_job(conn, 1))
+    first, second = register(conn, held, [A, B])
+    with refused(InvalidInput):
+        conn.execute(
+            "select falconeri.settle_outputs("
+            "  %s, 'pod-1', 1, %s, array['done', %s]::falconeri.output_status[],"
+            "  array[0, %s], array[null, null])",
+            (held.datum_id, [first.id, second.id], status, size_bytes),
+        )
+
+    assert {file.status for file in register(conn, held, [A, B])} == {OutputStatus.RUNNING}
 
 
 @pytest.mark.parametrize("foreign", ["another datum's", "another job's", "unknown", "twice"])

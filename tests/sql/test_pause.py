@@ -226,9 +226,10 @@ def test_repeats_change_nothing_and_wake_nobody(conn: psycopg.Connection, connec
     listener.execute("listen falconeri_job")
 
     resume(conn, job)
-    pause(conn, job)
-    pause(conn, job)
     assert notified(listener) == []
+    pause(conn, job)
+    pause(conn, job)
+    assert notified(listener) == [str(job.job_id)]
     resume(conn, job)
     resume(conn, job)
 

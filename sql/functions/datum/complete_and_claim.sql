@@ -76,7 +76,7 @@ begin
     bytes_in, bytes_out, cpu_s, peak_memory_bytes
   ) values (
     v_claim.job_no, v_claim.seq, v_claim.attempt, v_claim.worker_no, v_claim.slot, 'done', true,
-    v_claim.claimed_at, v_now, p_report.exit_code, coalesce(p_report.output, ''),
+    v_claim.claimed_at, v_now, p_report.exit_code, falconeri._kept_text(coalesce(p_report.output, '')),
     p_report.bytes_in, p_report.bytes_out, p_report.cpu_s, p_report.peak_memory_bytes
   );
 

@@ -9,15 +9,13 @@ language plpgsql stable set search_path = falconeri, pg_temp as $$
 declare
   v_key record := falconeri._datum_key(p_datum_id);
 begin
+  perform falconeri._require_datum(p_datum_id);
   return query
   select s.id, s.created_at, s.updated_at, s.status, s.job_id, s.error_message, s.node_name, s.pod_name,
     s.backtrace, s.output, s.attempted_run_count, s.maximum_allowed_run_count
   from falconeri.datum_states s
   where s.job_no = v_key.job_no and s.first_seq = falconeri._chunk_of(v_key.job_no, v_key.seq)
     and s.seq = v_key.seq;
-  if not found then
-    perform falconeri._require_datum(p_datum_id);
-  end if;
 end
 $$;
 comment on function falconeri.describe_datum(uuid)

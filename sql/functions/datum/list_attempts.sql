@@ -10,6 +10,7 @@ language plpgsql stable set search_path = falconeri, pg_temp as $$
 declare
   v_key record := falconeri._datum_key(p_datum_id);
 begin
+  perform falconeri._require_datum(p_datum_id);
   return query
   select p_datum_id, a.attempt, a.outcome, a.final, a.failure_class, a.error_message, a.exit_code,
     a.signal, w.pod_name, w.node_name, a.started_at, a.finished_at, a.bytes_in, a.bytes_out, a.cpu_s,
@@ -17,9 +18,6 @@ begin
   from falconeri.attempts a join falconeri.workers w using (worker_no)
   where a.job_no = v_key.job_no and a.seq = v_key.seq
   order by a.attempt;
-  if not found then
-    perform falconeri._require_datum(p_datum_id);
-  end if;
 end
 $$;
 comment on function falconeri.list_attempts(uuid) is 'Every ended try at a datum, the first one first.';

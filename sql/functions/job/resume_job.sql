@@ -4,10 +4,7 @@
 create function falconeri.resume_job(p_job_id uuid) returns void
 language plpgsql volatile set search_path = falconeri, pg_temp as $$
 begin
-  if falconeri._set_paused(p_job_id, false) then
-    -- Whether or not a shard is watched: nobody watches again after a look at a paused job.
-    perform falconeri._notify_job((falconeri._require_job(p_job_id)).job_no);
-  end if;
+  perform falconeri._set_paused(p_job_id, false);
 end
 $$;
 comment on function falconeri.resume_job(uuid)

@@ -1,11 +1,13 @@
 -- Ends an attempt that failed: history, counters, what becomes of the datum and so of its job; its slot
 -- becomes idle. One that ran out of memory goes a rung up its job's ladder, at no price; on the topmost
 -- one, or without a ladder, it uses up a try.
---   p_claim   locked by the caller
+--   p_claim    locked by the caller
+--   p_wait_s   seconds that its worker may go on with its uploads, as it has not said so itself
 -- Raises ZF003 claim_lost if the job was ended over the worker's head.
 -- Locks: the claim's shard; the rung that it goes to; the job's row if this was the shard's last datum.
-create function falconeri._fail_attempt(p_claim falconeri.claims, p_report falconeri.report)
-returns void
+create function falconeri._fail_attempt(
+  p_claim falconeri.claims, p_report falconeri.report, p_wait_s integer default 0
+) returns void
 language plpgsql volatile as $$
 declare
   v_rises boolean := falconeri._rises(p_claim, p_report.failure_class);
@@ -31,7 +33,7 @@ begin
     perform falconeri._refuse_claim(p_claim.datum_id, p_claim.pod_name, p_claim.attempt);
   end if;
 
-  perform falconeri._record_failure(p_claim, p_report, not v_shard.retry);
+  perform falconeri._record_failure(p_claim, p_report, not v_shard.retry, p_wait_s);
 
   if v_shard.retry then
     insert into falconeri.requeue (job_no, shard, seq, attempt, tries_used, losses_used, rung)
@@ -55,5 +57,5 @@ begin
   end if;
 end
 $$;
-comment on function falconeri._fail_attempt(falconeri.claims, falconeri.report)
+comment on function falconeri._fail_attempt(falconeri.claims, falconeri.report, integer)
 is 'Ends an attempt that failed: history, counters, what becomes of the datum and so of its job.';

@@ -2,6 +2,8 @@
 -- to a job that was ended meanwhile is left alone.
 --   p_class   `out_of_memory` is said of a single pod, which runs one program at a time: mostly for what
 --             it has held for longest. What it held beside that is not to blame, and just lost.
+-- What its program has printed is known as of the last heartbeat. What it uploads may be deleted after another
+-- lease: until then it has learnt that it has lost it.
 -- Returns how many.
 -- Locks: all their shards in order, then all groups of these, before the first attempt ends: so no job can
 -- be ended half-way, and a job's row is only ever waited for by those who have all else that they need.
@@ -33,7 +35,10 @@ begin
     end;
     perform falconeri._fail_attempt(
       v_claim,
-      row('error', v_class, '', p_message, null, null, null, null, null, null, null)::falconeri.report
+      row(
+        'error', v_class, falconeri._told_output(v_claim), p_message, null, null, null, null, null, null, null
+      )::falconeri.report,
+      (select j.lease_s from falconeri.jobs j where j.job_no = v_claim.job_no)
     );
     v_count := v_count + 1;
   end loop;

@@ -17,7 +17,7 @@ begin
     perform falconeri._refuse_claim(p_claim.datum_id, p_claim.pod_name, p_claim.attempt);
   end if;
 
-  perform falconeri._record_failure(p_claim, p_report, true);
+  perform falconeri._record_failure(p_claim, p_report, true, 0);
   if v_open = 0 then
     perform falconeri._close_shard(p_claim.job_no, p_claim.shard);
   end if;

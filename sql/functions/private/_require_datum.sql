@@ -6,7 +6,7 @@ declare
   v_key record := falconeri._datum_key(p_datum_id);
 begin
   perform from falconeri.jobs j
-  where j.job_no = v_key.job_no and v_key.seq between 1 and j.datum_count;
+  where j.job_no = v_key.job_no and v_key.seq between 1 and j.datum_count and j.deleted_at is null;
   if not found then
     raise exception using errcode = 'ZF002', message = 'datum not found',
       detail = jsonb_build_object('datum_id', p_datum_id);

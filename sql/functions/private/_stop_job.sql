@@ -8,22 +8,24 @@ create function falconeri._stop_job(
 language plpgsql volatile as $$
 declare
   v_job_id uuid;
+  v_lease_s integer;
 begin
   -- FOR UPDATE, so that registrations of output files (KEY SHARE) are waited for, too.
   perform from falconeri.shards s where s.job_no = p_job_no order by s.shard for update;
-  select j.id into v_job_id from falconeri.jobs j
+  select j.id, j.lease_s into v_job_id, v_lease_s from falconeri.jobs j
   where j.job_no = p_job_no and j.status = 'running' for no key update;
   if not found then
     return false;
   end if;
 
   insert into falconeri.attempts (
-    job_no, seq, attempt, worker_no, slot, outcome, final, started_at, finished_at, error_message
+    job_no, seq, attempt, worker_no, slot, outcome, final, started_at, finished_at, output, error_message
   )
   select c.job_no, c.seq, c.attempt, c.worker_no, c.slot, 'canceled', true, c.claimed_at, falconeri._now(),
-    coalesce(p_reason, 'the job was canceled')
+    falconeri._told_output(c), coalesce(p_reason, 'the job was canceled')
   from falconeri.claims c where c.job_no = p_job_no and c.seq is not null;
-  perform falconeri._abandon_outputs(c.job_no, c.seq)
+  -- Their workers may be uploading until they have heard of it: with a heartbeat at the latest.
+  perform falconeri._abandon_outputs(c.job_no, c.seq, v_lease_s)
   from falconeri.claims c where c.job_no = p_job_no and c.seq is not null;
   delete from falconeri.requeue r where r.job_no = p_job_no;
   update falconeri.shards s set
