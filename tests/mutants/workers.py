@@ -7,7 +7,8 @@ from tests.mutants.mutant import Mutant, of
 WORKERS: tuple[Mutant, ...] = (
     *of(
         "worker/requeue_expired",
-        "leases lost_races",
+        "leases lost_races deletions",
+        ("heartbeats', false\n", "heartbeats', true\n"),
         (" for update of c skip locked", ""),
         ("of c skip locked", "of c"),
         ("for update of c skip", "for update of c, j skip"),
@@ -26,7 +27,8 @@ WORKERS: tuple[Mutant, ...] = (
     ),
     *of(
         "worker/requeue_lost",
-        "leases lost_races neighbours",
+        "leases lost_races neighbours deletions",
+        ("p_message, true\n", "p_message, false\n"),
         (
             "where w.job_no = v_job.job_no and w.pod_name = p_pod_name",
             "where w.pod_name = p_pod_name",
@@ -43,7 +45,7 @@ WORKERS: tuple[Mutant, ...] = (
             "where c.worker_no = v_worker_no",
         ),
         (" for update", ""),
-        ("\n    p_failure_class, p_message\n", "\n    'lost_worker', p_message\n"),
+        ("\n    p_failure_class, p_message, true\n", "\n    'lost_worker', p_message, true\n"),
     ),
     *of(
         "private/_told_output",
@@ -61,7 +63,8 @@ WORKERS: tuple[Mutant, ...] = (
         "private/_lose_claims",
         "lost_races leases ladder neighbours log_tails deletions",
         ("falconeri._told_output(v_claim)", "''"),
-        ("where j.job_no = v_claim.job_no)", "where false)"),
+        ("when p_dead then 0", "when true then 0"),
+        ("when p_dead then 0", "when false then 0"),
         ("and v_count > 0 then", "then"),
         (
             "when p_class = 'out_of_memory' and v_count > 0 then 'lost_worker' ",

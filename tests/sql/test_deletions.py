@@ -2,7 +2,7 @@
 
 import psycopg
 
-from falconeri.db import controls, jobs, outputs
+from falconeri.db import controls, jobs, outputs, workers
 from falconeri.db.jobs import NewJobKey
 from falconeri.errors import OutputBusy
 from tests.conftest import Connect
@@ -44,19 +44,23 @@ def test_nothing_is_deleted_while_its_datum_may_still_write_it(conn: psycopg.Con
     assert outputs.take_deletions(conn, limit=9) == []
 
 
-def test_what_a_lost_worker_may_still_write_is_deleted_a_lease_later(
+def test_what_a_silent_worker_may_still_write_is_deleted_a_lease_later(
     conn: psycopg.Connection,
 ) -> None:
-    job = make_job(conn, 1)
-    register(conn, claim(conn, job), [A])
-    lose(conn, job)
+    job = make_job(conn, 2)
+    register(conn, claim(conn, job, "dead"), [A], "dead")
+    register(conn, claim(conn, job, "silent"), [B], "silent")
     set_now(conn, in_s=30)
+    lose(conn, job, "dead")
+    set_now(conn, in_s=61)
+    assert workers.requeue_expired(conn, limit=9) == 1
     jobs.cancel_job(conn, job_id=job.job_id)
 
-    set_now(conn, in_s=59)
-    assert outputs.take_deletions(conn, limit=9) == []
-    set_now(conn, in_s=61)
     assert [d.uri for d in outputs.take_deletions(conn, limit=9)] == [A]
+    set_now(conn, in_s=120)
+    assert outputs.take_deletions(conn, limit=9) == []
+    set_now(conn, in_s=122)
+    assert [d.uri for d in outputs.take_deletions(conn, limit=9)] == [B]
 
 
 def test_next_attempt_takes_the_name_back(conn: psycopg.Connection) -> None:

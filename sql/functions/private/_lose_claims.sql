@@ -2,13 +2,14 @@
 -- to a job that was ended meanwhile is left alone.
 --   p_class   `out_of_memory` is said of a single pod, which runs one program at a time: mostly for what
 --             it has held for longest. What it held beside that is not to blame, and just lost.
--- What its program has printed is known as of the last heartbeat. What it uploads may be deleted after another
--- lease: until then it has learnt that it has lost it.
+--   p_dead    they run no more; else they may be uploading until they have heard of it, with a heartbeat: so
+--             what they have written is deleted a lease later
+-- What their programs have printed is known as of the last heartbeat.
 -- Returns how many.
 -- Locks: all their shards in order, then all groups of these, before the first attempt ends: so no job can
 -- be ended half-way, and a job's row is only ever waited for by those who have all else that they need.
 create function falconeri._lose_claims(
-  p_claims falconeri.claims[], p_class falconeri.failure_class, p_message text
+  p_claims falconeri.claims[], p_class falconeri.failure_class, p_message text, p_dead boolean
 ) returns integer
 language plpgsql volatile as $$
 declare
@@ -38,12 +39,14 @@ begin
       row(
         'error', v_class, falconeri._told_output(v_claim), p_message, null, null, null, null, null, null, null
       )::falconeri.report,
-      (select j.lease_s from falconeri.jobs j where j.job_no = v_claim.job_no)
+      case when p_dead then 0 else (
+        select j.lease_s from falconeri.jobs j where j.job_no = v_claim.job_no
+      ) end
     );
     v_count := v_count + 1;
   end loop;
   return v_count;
 end
 $$;
-comment on function falconeri._lose_claims(falconeri.claims[], falconeri.failure_class, text)
+comment on function falconeri._lose_claims(falconeri.claims[], falconeri.failure_class, text, boolean)
 is 'Ends the attempts of locked claims that their workers will not end, and frees the slots.';

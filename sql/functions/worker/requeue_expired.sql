@@ -19,7 +19,7 @@ begin
       limit p_limit
       for update of c skip locked
     ),
-    'lost_worker', 'the worker stopped sending heartbeats'
+    'lost_worker', 'the worker stopped sending heartbeats', false
   );
 end
 $$;

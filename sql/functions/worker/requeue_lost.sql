@@ -22,7 +22,7 @@ begin
       where c.worker_no = v_worker_no and c.seq is not null
       order by c.slot for update
     ),
-    p_failure_class, p_message
+    p_failure_class, p_message, true
   );
 end
 $$;
