@@ -341,6 +341,20 @@ def test_view_says_what_it_costs(conn: psycopg.Connection, view: str) -> None:
     assert "Milliseconds for any job" in comment or "Costs " in comment
 
 
+def test_every_column_says_what_it_is(conn: psycopg.Connection) -> None:
+    silent = conn.execute(
+        """
+        select c.relname, a.attname
+        from pg_class c
+        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+        where c.relnamespace = 'report'::regnamespace
+          and coalesce(col_description(c.oid, a.attnum), '') = ''
+        """
+    ).fetchall()
+
+    assert not silent
+
+
 def test_views_show_no_internal_keys(conn: psycopg.Connection) -> None:
     hidden = ["job_no", "seq", "worker_no", "output_no", "shard"]
 
