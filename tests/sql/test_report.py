@@ -315,6 +315,16 @@ def test_one_job_is_found_without_looking_at_others(
     assert any("Index" in step for step in steps)
 
 
+def test_recent_rate_reads_no_samples_but_the_latest(conn: psycopg.Connection) -> None:
+    conn.execute("set enable_seqscan = off")
+
+    nodes = plan_nodes(conn, "jobs", "job_name = 'x'")
+
+    looks = [n["Index Cond"] for n in nodes if n.get("Index Name") == "progress_samples_pkey"]
+    assert looks
+    assert all("slot >= " in look for look in looks)
+
+
 def test_deleted_jobs_are_in_no_view(conn: psycopg.Connection) -> None:
     job = make_job(conn, 2, max_tries=1, memory=["1Gi", "2Gi"])
     complete(conn, claim(conn, job), report=failed())
@@ -339,6 +349,20 @@ def test_view_says_what_it_costs(conn: psycopg.Connection, view: str) -> None:
     comment = value(conn, "select obj_description(%s::regclass, 'pg_class')", f"report.{view}")
 
     assert "Milliseconds for any job" in comment or "Costs " in comment
+
+
+def test_every_column_says_what_it_is(conn: psycopg.Connection) -> None:
+    silent = conn.execute(
+        """
+        select c.relname, a.attname
+        from pg_class c
+        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+        where c.relnamespace = 'report'::regnamespace
+          and coalesce(col_description(c.oid, a.attnum), '') = ''
+        """
+    ).fetchall()
+
+    assert not silent
 
 
 def test_views_show_no_internal_keys(conn: psycopg.Connection) -> None:

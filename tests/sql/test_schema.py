@@ -1,4 +1,6 @@
-"""The tables as one text, so that a change of the schema shows in a diff.
+"""The tables and the views for people as one text, so that a change of them shows in a diff.
+
+The columns of these views are a promise: they stay what they are, and new ones come at the end.
 
 To refresh it: FALCONERI_REFRESH_SNAPSHOT=1 ./run test tests/sql/test_schema.py
 """
@@ -15,6 +17,11 @@ _LINES = """
 with ours as (
   select c.* from pg_class c
   where c.relnamespace = 'falconeri'::regnamespace and c.relname !~ '^_?yoyo'
+),
+views as (
+  select c.oid, format('%s.%s', c.relnamespace::regnamespace, c.relname) as name
+  from pg_class c
+  where c.relkind = 'v' and c.relnamespace in ('report'::regnamespace, 'compat'::regnamespace)
 ),
 lines (kind, owner, place, line) as (
   select 1, t.typname, 0,
@@ -51,6 +58,11 @@ lines (kind, owner, place, line) as (
   where not exists (
     select from pg_constraint k where k.conindid = i.indexrelid and k.contype in ('p', 'u')
   )
+  union all
+  select 4, v.name, 0, 'view ' || v.name from views v
+  union all
+  select 4, v.name, a.attnum, format('  %s %s', a.attname, format_type(a.atttypid, a.atttypmod))
+  from views v join pg_attribute a on a.attrelid = v.oid and a.attnum > 0
 )
 select line from lines order by kind, owner collate "C", place, line collate "C"
 """

@@ -9,10 +9,15 @@ select
 from falconeri.datum_states d
 join falconeri.jobs j on j.job_no = d.job_no and j.deleted_at is null;
 comment on view report.datums is 'Each datum with its state and its latest attempt. Costs the job''s size.';
+comment on column report.datums.datum_id is 'The datum''s public id.';
+comment on column report.datums.job_id is 'The job''s public id.';
+comment on column report.datums.job_name is 'The job''s name, which is unique.';
+comment on column report.datums.status is 'ready, running, done, error or canceled.';
 comment on column report.datums.attempts is 'Those begun, the current one included.';
 comment on column report.datums.max_tries is 'How often its program may fail. Losses (of a worker, of storage) don''t count.';
-comment on column report.datums.pod_name is 'The pod that has it, or that had it last.';
-comment on column report.datums.updated_at is 'When its current attempt began or its last one ended.';
-comment on column report.datums.error_message is 'Of the latest attempt, unless that was a success.';
-comment on column report.datums.output is 'What the latest ended attempt wrote to stdout and stderr, shortened.';
+comment on column report.datums.pod_name is 'The pod that has it, or that had it last; null: none so far.';
+comment on column report.datums.node_name is 'The node of this pod; null: none so far.';
+comment on column report.datums.updated_at is 'When its current attempt began or its last one ended; before the first, when its job was created.';
+comment on column report.datums.error_message is 'Of the latest ended attempt; null: there is none, or it was a success.';
+comment on column report.datums.output is 'What the latest ended attempt wrote to stdout and stderr, shortened; null: none has ended.';
 comment on column report.datums.inputs is '[{"uri": …, "local_path": …}, …]';

@@ -2,6 +2,7 @@
 -- of its shards, a look at its workers and the samples of the last minutes; never its datums or attempts.
 -- Those minutes tell when it should be over, if they are long enough for ten datums; else all the time
 -- since it began.
+-- Without a condition up to a millisecond a job, mostly for its up to 256 shards.
 create view report.jobs as
 select
   j.id as job_id, j.job_name, j.status::text as status, j.paused,
@@ -47,11 +48,13 @@ left join lateral (
     select p.ended, extract(epoch from falconeri._now() - p.at)::double precision as ago_s
     from falconeri.progress_samples p
     where j.status = 'running' and not j.paused
-      and p.job_no = j.job_no and p.slot >= falconeri._sample_slot(falconeri._now()) - 20
+      -- A subquery is worked out once, so that the index finds the slots.
+      and p.job_no = j.job_no and p.slot >= (select falconeri._sample_slot(falconeri._now()) - 20)
       and p.at >= w.started_at
       and not exists (
         select from falconeri.progress_samples q
         where q.job_no = p.job_no and q.slot >= p.slot and q.paused
+          and q.slot >= (select falconeri._sample_slot(falconeri._now()) - 20)
       )
     order by p.slot limit 1
   ) b
@@ -63,19 +66,33 @@ cross join lateral (
   ) as left_s
 ) e
 where j.deleted_at is null;
-comment on view report.jobs is 'Each job: how far, how fast, when over. Milliseconds for any job.';
+comment on view report.jobs is 'Each job: how far, how fast, when over. Milliseconds for any job; all of them: up to one each.';
+comment on column report.jobs.job_id is 'The job''s public id.';
+comment on column report.jobs.job_name is 'The job''s name, which is unique.';
+comment on column report.jobs.status is 'running, done, error or canceled.';
+comment on column report.jobs.paused is 'It hands out nothing until it is resumed.';
+comment on column report.jobs.created_at is 'When it was created.';
 comment on column report.jobs.started_at is 'When its first worker registered; null: none has so far.';
-comment on column report.jobs.elapsed is 'Since it was created, until now or until its end.';
+comment on column report.jobs.finished_at is 'When it ended; null: it runs.';
+comment on column report.jobs.elapsed is 'Since it was created, until now or until its end; whole seconds.';
+comment on column report.jobs.datums is 'How many datums it has.';
 comment on column report.jobs.ready is 'Datums that nobody works on yet, or again.';
 comment on column report.jobs.delayed is 'Those of them that wait after a failure before they are tried again.';
+comment on column report.jobs.running is 'Datums that workers hold.';
+comment on column report.jobs.done is 'Datums that were done.';
+comment on column report.jobs.error is 'Datums that failed for good.';
+comment on column report.jobs.canceled is 'Datums that had not ended when the job was ended.';
 comment on column report.jobs.failed_attempts is 'Tries that failed, also those whose datum was done later.';
-comment on column report.jobs.recovered is 'How many of the done ones are so by their err_cmd.';
-comment on column report.jobs.raised is 'Those of the ready ones that wait for a worker with more memory: see report.rungs.';
-comment on column report.jobs.ended_percent is 'Datums that will not run again: done, error and canceled ones.';
-comment on column report.jobs.datums_per_s is 'Done and failed datums a second since started_at, whether it was paused or not.';
+comment on column report.jobs.ended_percent is 'Percentage of datums that will not run again: done, error and canceled ones; null: it has none.';
+comment on column report.jobs.datums_per_s is 'Done and failed datums a second since started_at, whether it was paused or not; null: not started.';
 comment on column report.jobs.expected_at is 'When the rest would be over, at the recent rate if that is known well; null: it is over, paused or unknown.';
 comment on column report.jobs.live_workers is 'Registered pods that are not known to have died.';
 comment on column report.jobs.parallelism is 'How many workers it should have.';
-comment on column report.jobs.error_message is 'Why the job as a whole was ended.';
-comment on column report.jobs.retry_of is 'The job whose unfinished datums these are.';
+comment on column report.jobs.max_tries is 'How often the program may fail at a datum.';
+comment on column report.jobs.error_message is 'Why the job as a whole was ended; null: it was not, or an operator canceled it.';
+comment on column report.jobs.retry_of is 'The job whose unfinished datums these are; null: it is no retry, or that job was deleted.';
+comment on column report.jobs.command is 'The program that its workers run, and its arguments.';
+comment on column report.jobs.egress_uri is 'The URI below which its outputs go.';
 comment on column report.jobs.recent_datums_per_s is 'Done and failed datums a second in the last five minutes, or since it was resumed; null: unknown.';
+comment on column report.jobs.recovered is 'How many of the done ones are so by their err_cmd.';
+comment on column report.jobs.raised is 'Those of the ready ones that wait for a worker with more memory: see report.rungs.';

@@ -12,7 +12,12 @@ from falconeri.attempts a
 join falconeri.jobs j on j.job_no = a.job_no and j.deleted_at is null
 group by j.id, j.job_name, date_trunc('minute', a.finished_at);
 comment on view report.throughput is 'What ended in each minute of a job. Costs the job''s size.';
+comment on column report.throughput.job_id is 'The job''s public id.';
+comment on column report.throughput.job_name is 'The job''s name, which is unique.';
 comment on column report.throughput.minute is 'Its beginning. Minutes in which nothing ended have no row.';
+comment on column report.throughput.done is 'Attempts whose datum was done, recovered ones included.';
 comment on column report.throughput.failed is 'Failed attempts, also those whose datum was done later.';
 comment on column report.throughput.workers is 'Pods that ended an attempt in it.';
 comment on column report.throughput.busy_s is 'Seconds spent on these attempts, whenever they began.';
+comment on column report.throughput.bytes_in is 'Bytes of inputs that these attempts fetched, as far as known; null: of none.';
+comment on column report.throughput.bytes_out is 'Bytes of outputs that they uploaded, as far as known; null: of none.';
