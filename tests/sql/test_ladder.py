@@ -86,6 +86,23 @@ def test_on_the_topmost_rung_it_uses_up_a_try(conn: psycopg.Connection) -> None:
     recount.check(conn, job)
 
 
+@pytest.mark.parametrize(
+    ("pod", "last"), [("big", FailureClass.EVICTED), ("huge", FailureClass.OUT_OF_MEMORY)]
+)
+def test_what_is_spent_on_a_rung_waits_for_nobody_there(
+    conn: psycopg.Connection, pod: str, last: FailureClass
+) -> None:
+    job = make(conn, 2, max_tries=1, max_losses=1)
+    starve(conn, job)
+    if pod == "huge":
+        starve(conn, job, "big")
+
+    complete(conn, claim(conn, job, pod), pod, failed(last))
+
+    assert (progress(conn, job).error, progress(conn, job).ready) == (1, 1)
+    recount.check(conn, job)
+
+
 def test_without_a_ladder_it_uses_up_a_try_and_asks_for_no_workers(
     conn: psycopg.Connection,
 ) -> None:
