@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from falconeri.db import controls, datums, jobs
+from falconeri.db import controls, datums, jobs, workers
 from falconeri.db.jobs import NewJobKey, WorkCounts
 from falconeri.errors import DatumNotFound, InvalidInput, JobNotFound
 from falconeri.states import DatumStatus, JobStatus
@@ -199,11 +199,14 @@ def listed(conn: psycopg.Connection, job: NewJobKey, status: DatumStatus) -> lis
 
 def test_attempts_at_a_datum_are_listed_the_first_one_first(conn: psycopg.Connection) -> None:
     older, job, younger = (make_job(conn, 2, max_tries=3) for _ in range(3))
+    for pod in "cba":
+        workers.register_worker(conn, job_id=job.job_id, pod_name=pod, node_name="n")
     for each, pods in ((younger, "x"), (job, "abc"), (older, "yz")):
         for pod in pods:
             complete(conn, claim(conn, each, pod), pod, failed())
         complete(conn, claim(conn, each, "pod-1"))
-    # Else they come in order by chance. Now the first are the last rows, and are read as they lie.
+    # Else they come in order by chance. Now the first are the last rows, and are read as they lie;
+    # and the pods came the other way round.
     conn.execute("update falconeri.attempts set output = 'first' where attempt = 1")
     for plan in ("indexscan", "bitmapscan"):
         conn.execute(f"set enable_{plan} = off".encode())
