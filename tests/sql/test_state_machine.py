@@ -37,7 +37,9 @@ PODS = st.sampled_from(
 )
 RUNGS = {"big": 1, "huge": 2}
 RECOVERED = msgspec.structs.replace(failed(), outcome=AttemptOutcome.RECOVERED)
-REPORTS = st.sampled_from([DONE, DONE, RECOVERED, *map(failed, FailureClass)])
+STORE_FAILED = failed(FailureClass.STORAGE)
+REPORTS = st.sampled_from([DONE, DONE, RECOVERED, STORE_FAILED, *map(failed, FailureClass)])
+NEXT = st.fixed_dictionaries({"claim_next": st.booleans(), "ahead": st.booleans()})
 URIS = st.sets(st.sampled_from(["s3://out/1", "s3://out/2", "s3://out/3"]), max_size=2)
 REFUSALS = {
     error.sqlstate for error in (ClaimLost, JobNotRunning, OutputBusy, OutputClash, OutputsMismatch)
@@ -47,6 +49,7 @@ TERMINAL = (DatumStatus.DONE, DatumStatus.ERROR, DatumStatus.CANCELED)
 WAITING = "select count(*) from falconeri.requeue where job_no = %s and ready_at is not null"
 
 Attempt = tuple[str, Claim]
+Next = dict[str, bool]
 NOTHING: MultipleResults[Attempt] = multiple()
 
 
@@ -61,7 +64,7 @@ class JobHistory(RuleBasedStateMachine):
         count=st.integers(1, 8),
         shards=st.integers(1, 3),
         max_tries=st.integers(1, 3),
-        max_losses=st.integers(1, 2),
+        max_losses=st.integers(1, 4),
         memory=st.sampled_from([(), ("1Gi", "2Gi"), ("1Gi", "2Gi", "3Gi")]),
     )
     def begin(
@@ -119,25 +122,34 @@ class JobHistory(RuleBasedStateMachine):
         )
         return multiple(*filter(None, found))
 
-    @rule(
-        target=attempts,
-        attempt=attempts,
-        report=REPORTS,
-        claim_next=st.booleans(),
-        ahead=st.booleans(),
-    )
-    def complete(
-        self, attempt: Attempt, report: Report, *, claim_next: bool, ahead: bool
+    @rule(target=attempts, attempt=attempts, report=REPORTS, next_one=NEXT)
+    def complete_whatever_it_was(
+        self, attempt: Attempt, report: Report, next_one: Next
     ) -> Attempt | MultipleResults[Attempt]:
-        pod, held = attempt
         try:
-            answer = complete(self.conn, held, pod, report, claim_next=claim_next, ahead=ahead)
+            found = self._complete(attempt, report, next_one)
         except psycopg.DatabaseError as ex:
             if ex.sqlstate != ClaimLost.sqlstate:
                 raise
             return NOTHING
-        found = self._note(pod, answer, ahead=ahead)
         return NOTHING if found is None else found
+
+    @rule(
+        target=attempts,
+        shift=st.lists(st.tuples(PODS, REPORTS, NEXT), min_size=1, max_size=4),
+    )
+    def work(self, shift: list[tuple[tuple[str, int], Report, Next]]) -> MultipleResults[Attempt]:
+        taken: list[Attempt] = []
+        for (pod, slot), report, next_one in shift:
+            found = self._note(pod, ask(self.conn, self.job, pod, slot=slot))
+            following = self._complete(found, report, next_one) if found else None
+            taken += [following] if following else []
+        return multiple(*taken)
+
+    def _complete(self, attempt: Attempt, report: Report, next_one: Next) -> Attempt | None:
+        pod, held = attempt
+        answer = complete(self.conn, held, pod, report, **next_one)
+        return self._note(pod, answer, ahead=next_one["ahead"])
 
     @rule(
         pod=st.sampled_from(["a", "b", "c", "big", "huge"]),
@@ -169,7 +181,7 @@ class JobHistory(RuleBasedStateMachine):
             (self.later_s,),
         )
 
-    @rule(pass_s=st.sampled_from([0, 1, 9]), limit=st.integers(1, 4))
+    @rule(pass_s=st.sampled_from([1, 30]), limit=st.integers(1, 4))
     def promote(self, pass_s: int, limit: int) -> None:
         self._pass(pass_s)
         ready = progress(self.conn, self.job).ready
@@ -178,9 +190,9 @@ class JobHistory(RuleBasedStateMachine):
             pass
         assert progress(self.conn, self.job).ready == ready
         waiting = value(self.conn, WAITING, self.job.job_no)
-        assert waiting == 0 or pass_s < 9, "what so few failures cause is over in seconds"
+        assert waiting == 0 or pass_s < 30, "after so few failures nothing waits for longer"
 
-    @rule(pass_s=st.sampled_from([1, 40, 90]), limit=st.integers(1, 4))
+    @rule(pass_s=st.sampled_from([1, 1, 1, 40, 90]), limit=st.integers(1, 4))
     def expire(self, pass_s: int, limit: int) -> None:
         self._pass(pass_s)
         # All of them: which ones come first is PostgreSQL's choice, and not the same each time.
@@ -221,17 +233,13 @@ class JobHistory(RuleBasedStateMachine):
             wanted = {job.job_id: job.parallelism for job in jobs.list_running_jobs(self.conn)}
             assert self.paused or wanted[self.job.job_id] == min(parallelism, self.count)
 
-    @rule()
-    def pause(self) -> None:
+    @rule(paused=st.sampled_from([True, False, False]))
+    def pause_or_resume(self, *, paused: bool) -> None:
         if not progress(self.conn, self.job).status.finished:
-            controls.pause_job(self.conn, job_id=self.job.job_id)
-            self.paused = True
-
-    @rule()
-    def resume(self) -> None:
-        if not progress(self.conn, self.job).status.finished:
-            controls.resume_job(self.conn, job_id=self.job.job_id)
-            self.paused = False
+            (controls.pause_job if paused else controls.resume_job)(
+                self.conn, job_id=self.job.job_id
+            )
+            self.paused = paused
 
     @precondition(lambda self: len(self.seen) > 3)
     @rule(really=st.integers(0, 4))
