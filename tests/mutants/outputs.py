@@ -42,6 +42,7 @@ OUTPUTS: tuple[Mutant, ...] = (
             "",
         ),
         (" and x.taken_at is null", ""),
+        ("limit 1;", "limit 1 for update;"),
         ("if found then", "if false then"),
     ),
     *of(

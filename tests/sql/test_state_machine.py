@@ -181,8 +181,11 @@ class JobHistory(RuleBasedStateMachine):
             (self.later_s,),
         )
 
-    @rule(pass_s=st.sampled_from([1, 30]), limit=st.integers(1, 4))
-    def promote(self, pass_s: int, limit: int) -> None:
+    @rule(pod_slot=PODS, pass_s=st.sampled_from([1, 30]), limit=st.integers(1, 4))
+    def fail_by_a_store_and_promote(
+        self, pod_slot: tuple[str, int], pass_s: int, limit: int
+    ) -> None:
+        self.work([(pod_slot, STORE_FAILED, {"claim_next": False, "ahead": False})])
         self._pass(pass_s)
         ready = progress(self.conn, self.job).ready
         # All of them: earlier histories have left some, too.
