@@ -159,6 +159,8 @@ CLAIMS: tuple[Mutant, ...] = (
     *of(
         "datum/claim_datums",
         "claim_datums neighbours",
+        ("a.node_name, true, a.slot", "a.node_name, false, a.slot"),
+        ("a.node_name, true, a.slot", "a.pod_name, true, a.slot"),
         ("if v_job.status <> 'running' then", "if false then"),
         ("order by u.pod_name, u.slot\n", ""),
         ("order by u.pod_name, u.slot", "order by u.pod_name desc, u.slot"),

@@ -64,6 +64,12 @@ COMPLETIONS: tuple[Mutant, ...] = (
         ("'done', true", "'done', false"),
         ("v_claim.seq, v_claim.attempt,", "v_claim.seq, 1,"),
         ("v_claim.claimed_at, v_now, p", "v_now, v_now, p"),
+        ("p_report.exit_code", "null"),
+        ("coalesce(p_report.output, '')", "''"),
+        ("p_report.bytes_in", "null"),
+        ("p_report.bytes_out", "null"),
+        ("p_report.cpu_s", "null"),
+        ("p_report.peak_memory_bytes", "null"),
         # What comes next.
         ("      perform falconeri._free_claim(v_claim.worker_no, v_claim.slot);\n", ""),
         ("v_next.verdict <> 'claimed'", "v_next.verdict <> 'empty'"),
@@ -138,6 +144,14 @@ COMPLETIONS: tuple[Mutant, ...] = (
         ),
         ("(v_rung = 0 and v_tries", "(v_tries"),
         ("(v_rung > 0 and v_tries", "(v_tries"),
+        (
+            "(v_rung > 0 and v_tries < s.max_tries and v_losses < s.max_losses)",
+            "(v_rung > 0 and v_tries < s.max_tries and v_losses <= s.max_losses)",
+        ),
+        (
+            "(v_rung > 0 and v_tries < s.max_tries and",
+            "(v_rung > 0 and v_tries <= s.max_tries and",
+        ),
         ("(v_rung > 0 and v_tries", "(v_rung > 1 and v_tries"),
         (
             "(v_rung > 0 and v_tries < s.max_tries and v_losses < s.max_losses)::integer",
@@ -213,6 +227,7 @@ COMPLETIONS: tuple[Mutant, ...] = (
         ("falconeri._kept_text(coalesce(p_report.output, ''))", "coalesce(p_report.output, '')"),
         ("falconeri._kept_text(p_report.error_message)", "p_report.error_message"),
         ("falconeri._kept_text(p_report.backtrace)", "p_report.backtrace"),
+        ("p_claim.claimed_at, falconeri._now()", "falconeri._now(), falconeri._now()"),
         ("  perform falconeri._free_claim(p_claim.worker_no, p_claim.slot);\n", ""),
     ),
     *of(

@@ -276,4 +276,27 @@ JOBS: tuple[Mutant, ...] = (
         "look",
         ("if not found then", "if false then"),
     ),
+    *of(
+        "datum/list_attempts",
+        "look",
+        ("where a.job_no = v_key.job_no and a.seq", "where a.seq"),
+        ("a.job_no = v_key.job_no and a.seq = v_key.seq", "a.job_no = v_key.job_no"),
+        ("order by a.attempt", "order by a.attempt desc"),
+        ("  order by a.attempt;\n", "  ;\n"),
+        ("  perform falconeri._require_datum(p_datum_id);\n", ""),
+    ),
+    *of(
+        "job/count_work",
+        "look",
+        ("\n  where j.status = 'running'", ""),
+        ("count(distinct j.job_no)", "count(*)"),
+        ("sum(s.open - s.running)", "sum(s.open)"),
+    ),
+    *of(
+        "job/list_progress",
+        "list_progress",
+        ("coalesce(j.recent_datums_per_s, j.datums_per_s)", "j.datums_per_s"),
+        ("coalesce(j.recent_datums_per_s, j.datums_per_s)", "j.recent_datums_per_s"),
+        (" where j.job_id = any (p_job_ids)", ""),
+    ),
 )

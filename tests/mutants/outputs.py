@@ -42,6 +42,7 @@ OUTPUTS: tuple[Mutant, ...] = (
             "",
         ),
         (" and x.taken_at is null", ""),
+        ("limit 1;", "limit 1 for update;"),
         ("if found then", "if false then"),
     ),
     *of(
@@ -109,6 +110,19 @@ OUTPUTS: tuple[Mutant, ...] = (
         ("size_bytes = u.size_bytes, ", ""),
         ("checksum = u.checksum, ", ""),
         ("status = u.status", "status = 'done'"),
+        (", updated_at = falconeri._now()", ""),
+    ),
+    *of(
+        "output/list_outputs",
+        "outputs neighbours",
+        ("where o.job_no = v_job.job_no and o.seq", "where o.seq"),
+        ("on f.job_no = v_job.job_no and f.seq", "on f.seq"),
+        ("o.seq > v_after", "o.seq >= v_after"),
+        ("select distinct o.seq", "select o.seq"),
+        ("order by o.seq limit", "order by o.seq desc limit"),
+        (" limit p_limit", ""),
+        ("order by f.seq, f.output_no", "order by f.seq desc, f.output_no"),
+        ("order by f.seq, f.output_no", "order by f.seq, f.output_no desc"),
     ),
     *of(
         "private/_output_no",

@@ -83,7 +83,7 @@ WORKERS: tuple[Mutant, ...] = (
     ),
     *of(
         "worker/extend_leases",
-        "leases neighbours",
+        "leases lost_races neighbours",
         (
             "where w.job_no = v_job.job_no and w.pod_name = p_pod_name\n  on",
             "where w.pod_name = p_pod_name\n  on",
@@ -98,6 +98,7 @@ WORKERS: tuple[Mutant, ...] = (
         (" and c.pod_name = p_pod_name\n", "\n"),
         ("c.datum_id = h.datum_id and c.attempt = h.attempt", "c.datum_id = h.datum_id"),
         ("c.datum_id = h.datum_id and ", ""),
+        ("and c.attempt = h.attempt\n", "and c.attempt = h.attempt for share\n"),
     ),
     *of(
         "worker/list_holders",

@@ -6,14 +6,14 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from falconeri.db import jobs, waiting
+from falconeri.db import jobs, waiting, workers
 from falconeri.db.waiting import HandedOut
 from falconeri.errors import JobNotFound
 from falconeri.states import Verdict
 from falconeri.wire.work import WorkerIdentity
 from tests.conftest import Connect
 from tests.sql import recount
-from tests.sql.factories import claim, complete, failed, make_job, progress, value
+from tests.sql.factories import claim, complete, failed, make_job, progress, set_now, value
 from tests.sql.interleaving import blocked
 
 
@@ -104,6 +104,24 @@ def test_retries_are_handed_out_before_fresh_datums(conn: psycopg.Connection) ->
 
     assert answer.claim is not None
     assert answer.claim.attempt == 2
+
+
+def test_what_the_hub_hands_out_expires_without_a_sign_of_life(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2, lease_s=60)
+    hand_out(conn, job.job_id, ["a", "b"])
+    set_now(conn, in_s=61)
+
+    assert workers.requeue_expired(conn, limit=9) == 2
+    recount.check(conn, job)
+
+
+def test_pods_are_known_with_their_nodes(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+
+    hand_out(conn, job.job_id, ["a", "b"])
+
+    known = conn.execute("select pod_name, node_name from falconeri.workers order by pod_name")
+    assert known.fetchall() == [("a", "node-1"), ("b", "node-1")]
 
 
 def test_pods_of_an_ended_job_are_told_so(conn: psycopg.Connection) -> None:

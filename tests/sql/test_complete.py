@@ -93,6 +93,30 @@ def test_of_a_huge_text_the_end_is_kept(conn: psycopg.Connection) -> None:
     assert rows == [(huge[1:], None, None), (huge[1:],) * 3]
 
 
+def test_report_of_a_success_is_kept_whole(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 1)
+    report = Report(
+        outcome=AttemptOutcome.DONE,
+        output="…",
+        exit_code=3,
+        bytes_in=2**40,
+        bytes_out=0,
+        cpu_s=1.5,
+        peak_memory_bytes=2**33,
+    )
+
+    complete(conn, claim(conn, job), report=report)
+
+    row = conn.execute(
+        """
+        select outcome, failure_class, output, exit_code, bytes_in, bytes_out, cpu_s,
+          peak_memory_bytes
+        from falconeri.attempts
+        """
+    ).fetchone()
+    assert row == ("done", None, "…", 3, 2**40, 0, 1.5, 2**33)
+
+
 def test_slot_stays_idle_when_no_next_datum_is_wanted(conn: psycopg.Connection) -> None:
     job = make_job(conn, 2)
 
@@ -146,15 +170,16 @@ def test_other_slots_keep_what_they_hold(
     recount.check(conn, job)
 
 
-def test_attempt_lasts_from_its_claim_to_its_end(conn: psycopg.Connection) -> None:
+@pytest.mark.parametrize("report", [DONE, failed()], ids=["success", "failure"])
+def test_attempt_lasts_from_its_claim_to_its_end(conn: psycopg.Connection, report: Report) -> None:
     job = make_job(conn, 2)
     set_clock(conn, "00:00:10")
     held = claim(conn, job)
     set_clock(conn, "00:00:25")
-    taken = complete(conn, held, claim_next=True).claim
+    taken = complete(conn, held, report=report, claim_next=True).claim
     assert taken is not None
     set_clock(conn, "00:00:45")
-    complete(conn, taken)
+    complete(conn, taken, report=report)
 
     found = conn.execute(
         """

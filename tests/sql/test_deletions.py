@@ -1,6 +1,10 @@
 """Objects that failed attempts leave behind: asked for, taken, given back, gone."""
 
+from collections.abc import Callable
+from functools import partial
+
 import psycopg
+import pytest
 
 from falconeri.db import controls, jobs, outputs, workers
 from falconeri.db.jobs import NewJobKey
@@ -8,7 +12,7 @@ from falconeri.errors import OutputBusy
 from tests.conftest import Connect
 from tests.sql.factories import DONE, claim, complete, failed, lose, make_job, refused, set_now
 from tests.sql.interleaving import blocked
-from tests.sql.output_calls import A, B, deletions, register
+from tests.sql.output_calls import A, B, deletions, register, registered
 
 C = "s3://out/c"
 
@@ -163,6 +167,61 @@ def test_what_was_left_first_is_deleted_first(conn: psycopg.Connection) -> None:
     conn.execute("update falconeri.deletions set seq = seq where uri = %s", (B,))  # now the last
 
     assert [d.uri for d in outputs.take_deletions(conn, limit=1)] == [B]
+
+
+OF_ONE = [outputs.settle_deletion, outputs.release_deletion]
+
+
+@pytest.mark.parametrize("say", OF_ONE)
+def test_name_is_busy_until_the_end_of_its_deletion_is_over(
+    conn: psycopg.Connection, connect: Connect, say: Callable[..., None]
+) -> None:
+    job = leave_behind(conn)
+    outputs.take_deletions(conn, limit=9)
+    new = claim(conn, make_job(conn, 1))
+    other = connect()
+    conn.execute("set lock_timeout = '1s'")
+    with other.transaction():
+        say(other, job_id=job.job_id, uri=A)
+        with refused(OutputBusy):  # nor is it waited for
+            register(conn, new, [A])
+
+    assert len(register(conn, new, [A])) == 1
+    assert deletions(conn) == []
+
+
+@pytest.mark.parametrize("say", OF_ONE)
+def test_late_word_of_a_deletion_leaves_a_name_that_is_being_registered(
+    conn: psycopg.Connection, connect: Connect, say: Callable[..., None]
+) -> None:
+    job = leave_behind(conn)
+    outputs.take_deletions(conn, limit=9)
+    outputs.release_deletion(conn, job_id=job.job_id, uri=A)  # another babysitter still has it
+    new = claim(conn, make_job(conn, 1))
+    other = connect()
+    other.execute("begin")
+    register(other, new, [A])
+    with blocked(conn, partial(say, conn, job_id=job.job_id, uri=A)) as said:
+        other.execute("commit")
+
+    assert said.exception() is None
+    assert (deletions(conn), registered(conn)) == ([], [A])
+
+
+def test_name_that_is_being_taken_for_deletion_is_waited_for_and_busy(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    leave_behind(conn)
+    new = claim(conn, make_job(conn, 1))
+    other = connect()
+    other.execute("begin")
+    assert len(outputs.take_deletions(other, limit=9)) == 1
+    with blocked(conn, lambda: register(conn, new, [A])) as registration:
+        other.execute("commit")
+
+    with refused(OutputBusy):
+        registration.result()
+    assert (deletions(conn), registered(conn)) == ([A], [])
 
 
 def leave_behind_by_two(conn: psycopg.Connection) -> list[NewJobKey]:

@@ -8,9 +8,11 @@ import pytest
 from falconeri.db import jobs, outputs
 from falconeri.errors import ClaimLost, JobNotFound, JobNotRetryable, JobNotRunning
 from falconeri.states import DatumStatus, JobStatus, Verdict
+from falconeri.wire.work import Report
 from tests.conftest import Connect
 from tests.sql import recount
 from tests.sql.factories import (
+    DONE,
     ask,
     claim,
     complete,
@@ -214,6 +216,48 @@ def test_vanished_job_is_an_error_with_the_reason(conn: psycopg.Connection) -> N
     assert datum(conn, held.datum_id).error_message == "no image"
     assert not jobs.fail_vanished_job(conn, job_id=job.job_id, reason="again")
     assert jobs.describe_job(conn, job_id=job.job_id).error_message == "no image"
+    recount.check(conn, job)
+
+
+def test_job_whose_last_datum_ends_first_has_not_vanished(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 1)
+    held = claim(conn, job)
+    other, listener = connect(), connect()
+    listener.execute("listen falconeri_job")
+    other.execute("begin")
+    assert complete(other, held, claim_next=True).verdict is Verdict.ENDED
+    with blocked(
+        conn, lambda: jobs.fail_vanished_job(conn, job_id=job.job_id, reason="no image")
+    ) as vanished:
+        other.execute("commit")
+
+    assert not vanished.result()
+    found = jobs.describe_job(conn, job_id=job.job_id)
+    assert (found.status, found.error_message) == (JobStatus.DONE, None)
+    assert notified(listener) == [str(job.job_id)]
+    recount.check(conn, job)
+
+
+@pytest.mark.parametrize("report", [DONE, failed()], ids=["success", "failure"])
+def test_last_datum_of_a_job_that_vanishes_first_ends_nothing(
+    conn: psycopg.Connection, connect: Connect, report: Report
+) -> None:
+    job = make_job(conn, 1, max_tries=1)
+    held = claim(conn, job)
+    other, listener = connect(), connect()
+    listener.execute("listen falconeri_job")
+    other.execute("begin")
+    assert jobs.fail_vanished_job(other, job_id=job.job_id, reason="no image")
+    with blocked(conn, lambda: complete(conn, held, report=report)) as completed:
+        other.execute("commit")
+
+    with refused(ClaimLost):
+        completed.result()
+    found = jobs.describe_job(conn, job_id=job.job_id)
+    assert (found.status, found.error_message) == (JobStatus.ERROR, "no image")
+    assert notified(listener) == [str(job.job_id)]
     recount.check(conn, job)
 
 

@@ -86,6 +86,16 @@ def test_on_the_topmost_rung_it_uses_up_a_try(conn: psycopg.Connection) -> None:
     recount.check(conn, job)
 
 
+def test_what_was_lost_too_often_on_a_rung_waits_there_no_longer(conn: psycopg.Connection) -> None:
+    job = make(conn, 2, max_losses=1)
+    starve(conn, job)
+
+    complete(conn, claim(conn, job, "big"), "big", failed(FailureClass.EVICTED))
+
+    assert (progress(conn, job).error, progress(conn, job).ready) == (1, 1)
+    recount.check(conn, job)
+
+
 def test_without_a_ladder_it_uses_up_a_try_and_asks_for_no_workers(
     conn: psycopg.Connection,
 ) -> None:

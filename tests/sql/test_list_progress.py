@@ -26,6 +26,12 @@ def news(database_url: str, job_ids: Sequence[UUID], role: str | None = None) ->
     return asyncio.run(ask())
 
 
+def stop_clocks(conn: psycopg.Connection, connect: Connect, time: str) -> None:
+    """Let it be this time for all who connect from now on."""
+    now = f"alter database {conn.info.dbname} set falconeri.now = '2100-01-01T{time}+00'"
+    connect().execute(now.encode())
+
+
 def test_jobs_are_told_with_their_states_and_counts(
     conn: psycopg.Connection, database_url: str
 ) -> None:
@@ -59,16 +65,32 @@ def test_rate_and_expected_end_are_those_of_the_report(
     set_clock(conn, "09:00:10")
     for each in held:
         complete(conn, each)
-    connect().execute(
-        b"alter database %b set falconeri.now = '2100-01-01T09:00:20+00'"
-        % conn.info.dbname.encode()
-    )
+    stop_clocks(conn, connect, "09:00:20")
 
     [found] = news(database_url, [job.job_id])
 
     assert found.progress.datums_per_s == 1.0
     end = datetime(2100, 1, 1, 9, 0, 30, tzinfo=UTC).replace(tzinfo=None)
     assert found.progress.expected_at == end
+
+
+def test_rate_is_the_recent_one_if_there_is_any(
+    conn: psycopg.Connection, connect: Connect, database_url: str
+) -> None:
+    job = make_job(conn, 30)
+    set_clock(conn, "09:00:00")
+    held = [claim(conn, job, slot=i) for i in range(20)]
+    for each in held[:10]:
+        complete(conn, each)
+    set_clock(conn, "10:00:00")
+    jobs.sample_progress(conn)
+    for each in held[10:]:
+        complete(conn, each)
+    stop_clocks(conn, connect, "10:00:50")
+
+    [found] = news(database_url, [job.job_id])
+
+    assert found.progress.datums_per_s == 10 / 50
 
 
 def test_job_that_there_is_not_is_left_out(conn: psycopg.Connection, database_url: str) -> None:

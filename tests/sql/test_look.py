@@ -4,8 +4,8 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from falconeri.db import controls, datums, jobs
-from falconeri.db.jobs import NewJobKey
+from falconeri.db import controls, datums, jobs, workers
+from falconeri.db.jobs import NewJobKey, WorkCounts
 from falconeri.errors import DatumNotFound, InvalidInput, JobNotFound
 from falconeri.states import DatumStatus, JobStatus
 from tests.sql.factories import (
@@ -195,3 +195,46 @@ def test_what_a_canceled_jobs_pods_still_hold_does_not_run(conn: psycopg.Connect
 def listed(conn: psycopg.Connection, job: NewJobKey, status: DatumStatus) -> list[UUID]:
     page = datums.list_datums(conn, job_id=job.job_id, status=status, after=None, limit=1)
     return [found.id for found in page]
+
+
+def test_attempts_at_a_datum_are_listed_the_first_one_first(conn: psycopg.Connection) -> None:
+    older, job, younger = (make_job(conn, 2, max_tries=3) for _ in range(3))
+    for pod in "cba":
+        workers.register_worker(conn, job_id=job.job_id, pod_name=pod, node_name="n")
+    for each, pods in ((younger, "x"), (job, "abc"), (older, "yz")):
+        for pod in pods:
+            complete(conn, claim(conn, each, pod), pod, failed())
+        complete(conn, claim(conn, each, "pod-1"))
+    # Else they come in order by chance. Now the first are the last rows, and are read as they lie;
+    # and the pods came the other way round.
+    conn.execute("update falconeri.attempts set output = 'first' where attempt = 1")
+    for plan in ("indexscan", "bitmapscan"):
+        conn.execute(f"set enable_{plan} = off".encode())
+
+    found = datums.list_attempts(conn, datum_id=datum_id(conn, job, 1))
+
+    assert [(tried.attempt, tried.pod_name) for tried in found] == [(1, "a"), (2, "b"), (3, "c")]
+    assert {tried.datum_id for tried in found} == {datum_id(conn, job, 1)}
+
+
+def test_datum_never_tried_has_no_attempts_and_one_that_is_not_there_is_refused(
+    conn: psycopg.Connection,
+) -> None:
+    job = make_job(conn, 1)
+
+    assert datums.list_attempts(conn, datum_id=datum_id(conn, job, 1)) == []
+    with refused(DatumNotFound):
+        datums.list_attempts(conn, datum_id=datum_id(conn, job, 2))
+
+
+def test_work_is_counted_of_running_jobs_alone(conn: psycopg.Connection) -> None:
+    assert jobs.count_work(conn) == WorkCounts(0, 0, 0)
+    one, other, canceled = make_job(conn, 3), make_job(conn, 40, shards=None), make_job(conn, 2)
+    make_job(conn, 0)
+    complete(conn, claim(conn, one))
+    claim(conn, one)
+    claim(conn, other)
+    claim(conn, canceled)
+    jobs.cancel_job(conn, job_id=canceled.job_id)
+
+    assert jobs.count_work(conn) == WorkCounts(running_jobs=2, ready_datums=40, running_datums=2)

@@ -1,11 +1,15 @@
 """Dead pods and live ones at the same datums at the same time."""
 
+from uuid import UUID
+
 import psycopg
 import pytest
 
 from falconeri.db import jobs, workers
+from falconeri.db.jobs import NewJobKey
 from falconeri.errors import ClaimLost
 from falconeri.states import FailureClass, JobStatus
+from falconeri.wire.work import Claim, Held
 from tests.conftest import Connect
 from tests.sql import recount
 from tests.sql.factories import (
@@ -87,6 +91,58 @@ def test_loss_of_many_slots_takes_all_claims_before_any_shard(
 
     assert lost.result() == 14
     assert progress(conn, job).done == 1
+    recount.check(conn, job)
+
+
+def show_life(conn: psycopg.Connection, job: NewJobKey, held: Claim) -> list[UUID]:
+    """A heartbeat of pod-1; what it is told to have lost."""
+    answer = workers.extend_leases(
+        conn, job_id=job.job_id, pod_name="pod-1", held=[Held(held.datum_id, held.attempt)]
+    )
+    return answer.lost
+
+
+def test_sign_of_life_during_an_expiry_saves_nothing_and_the_next_one_says_so(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 2)
+    held = claim(conn, job)
+    other, pod = connect(), connect()
+    for each in (conn, pod):
+        set_now(each, in_s=61)
+    pod.execute("set lock_timeout = '1s'")
+    other.execute("begin")
+    other.execute("select from falconeri.shards for no key update")
+    with blocked(conn, lambda: workers.requeue_expired(conn, limit=9)) as expired:
+        assert show_life(pod, job, held) == [], "it waits for nobody, and knows nothing yet"
+        other.execute("commit")
+
+    assert expired.result() == 1
+    assert show_life(pod, job, held) == [held.datum_id]
+    with refused(ClaimLost):
+        complete(pod, held)
+    recount.check(conn, job)
+
+
+@pytest.mark.parametrize("seen", [False, True], ids=["under way", "over"])
+def test_expiry_goes_by_the_signs_of_life_that_are_over_and_waits_for_none(
+    conn: psycopg.Connection, connect: Connect, *, seen: bool
+) -> None:
+    job = make_job(conn, 2)
+    held = claim(conn, job)
+    pod = connect()
+    for each in (conn, pod):
+        set_now(each, in_s=61)
+    conn.execute("set lock_timeout = '1s'")
+    pod.execute("begin")
+    assert show_life(pod, job, held) == []
+    if seen:
+        pod.execute("commit")
+
+    assert workers.requeue_expired(conn, limit=9) == (0 if seen else 1)
+
+    pod.execute("commit")
+    assert show_life(pod, job, held) == ([] if seen else [held.datum_id])
     recount.check(conn, job)
 
 

@@ -16,7 +16,7 @@ from falconeri.errors import (
 from falconeri.states import OutputStatus
 from falconeri.wire.work import Claim, OutputUpdate
 from tests.conftest import Connect
-from tests.sql.factories import claim, complete, failed, make_job, refused, value
+from tests.sql.factories import claim, complete, failed, make_job, refused, set_clock, value
 from tests.sql.interleaving import blocked
 from tests.sql.output_calls import A, B, deletions, register, registered, settle
 
@@ -283,6 +283,18 @@ def test_what_is_not_the_end_of_an_upload_is_refused_and_changes_nothing(
     assert {file.status for file in register(conn, held, [A, B])} == {OutputStatus.RUNNING}
 
 
+def test_file_shows_when_it_was_registered_and_when_settled(conn: psycopg.Connection) -> None:
+    held = claim(conn, make_job(conn, 1))
+    set_clock(conn, "00:00:10")
+    (file,) = register(conn, held, [A])
+    set_clock(conn, "00:00:25")
+
+    settle(conn, held, [OutputUpdate(id=file.id, status=OutputStatus.DONE)])
+
+    (file,) = register(conn, held, [A])
+    assert (file.created_at.second, file.updated_at.second) == (10, 25)
+
+
 @pytest.mark.parametrize("foreign", ["another datum's", "another job's", "unknown", "twice"])
 def test_settling_a_foreign_file_is_refused_and_changes_nothing(
     conn: psycopg.Connection, foreign: str
@@ -339,3 +351,25 @@ def test_loss_waits_for_a_registration_and_undoes_it(
     assert lost.result() == 1
     assert registered(conn) == []
     assert deletions(conn) == [A]
+
+
+def test_pages_of_files_go_on_after_their_last_datum_whatever_other_jobs_write(
+    conn: psycopg.Connection,
+) -> None:
+    older, job, younger = (
+        make_job(conn, 4, egress_uri=f"s3://out/{name}/") for name in ("older", "job", "younger")
+    )
+    for name, each in (("older", older), ("job", job), ("younger", younger)):
+        held = [claim(conn, each, slot=slot) for slot in range(4)]
+        for number in (3, 2, 0) if each is job else (2, 1, 0):
+            uris = [f"s3://out/{name}/{number}{part}" for part in "ba"]
+            register(conn, held[number], uris)
+
+    first = outputs.list_outputs(conn, job_id=job.job_id, after=None, limit=2)
+    second = outputs.list_outputs(conn, job_id=job.job_id, after=first[-1].datum_id, limit=2)
+    third = outputs.list_outputs(conn, job_id=job.job_id, after=second[-1].datum_id, limit=2)
+
+    assert [file.uri.removeprefix("s3://out/job/") for file in first] == ["0a", "0b", "2a", "2b"]
+    assert [file.uri.removeprefix("s3://out/job/") for file in second] == ["3a", "3b"]
+    assert third == []
+    assert {file.job_id for file in first + second} == {job.job_id}

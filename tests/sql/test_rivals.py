@@ -14,13 +14,15 @@ from falconeri.db import controls, jobs, outputs
 from falconeri.db.jobs import NewJobKey
 from falconeri.errors import ClaimLost, OutputBusy, OutputClash
 from tests.conftest import Connect
-from tests.sql.factories import DONE, claim, complete, failed, make_job, refused
+from tests.sql.factories import DONE, claim, complete, failed, make_job, refused, set_now
 from tests.sql.interleaving import blocked
 from tests.sql.output_calls import A, B, deletions, register, registered
 
 
 def end(conn: psycopg.Connection, job: NewJobKey) -> None:
+    """End a job, and let a lease go by: nobody writes its files any more."""
     jobs.cancel_job(conn, job_id=job.job_id)
+    set_now(conn, in_s=61)
 
 
 def test_clash_names_the_file_both_datums_and_the_other_job(conn: psycopg.Connection) -> None:
