@@ -70,7 +70,8 @@ class JobHistory(RuleBasedStateMachine):
     def begin(
         self, count: int, shards: int, max_tries: int, max_losses: int, memory: tuple[str, ...]
     ) -> None:
-        self.conn.execute("reset falconeri.now")
+        self.later_s = 0
+        self._pass(0)
         self.job = make_job(
             self.conn,
             count,
@@ -87,7 +88,6 @@ class JobHistory(RuleBasedStateMachine):
         self.ended: dict[UUID, DatumStatus] = {}
         self.seen: dict[tuple[UUID, int], str] = {}
         self.count = count
-        self.later_s = 0
         self.paused = False
 
     def _note(self, pod: str, answer: WorkAnswer, *, ahead: bool = False) -> Attempt | None:
@@ -175,27 +175,33 @@ class JobHistory(RuleBasedStateMachine):
         )
 
     def _pass(self, seconds: int) -> None:
+        """Time stands still but here, so that a history that is played again is the same."""
         self.later_s += seconds
         self.conn.execute(
-            "select set_config('falconeri.now', (now() + make_interval(secs => %s))::text, false)",
+            """
+            select set_config(
+              'falconeri.now', (timestamptz '2100-01-01Z' + make_interval(secs => %s))::text, false
+            )
+            """,
             (self.later_s,),
         )
 
-    @rule(pod_slot=PODS, pass_s=st.sampled_from([1, 30]), limit=st.integers(1, 4))
+    @rule(pod_slot=PODS, pass_s=st.sampled_from([0, 30]), limit=st.integers(1, 4))
     def fail_by_a_store_and_promote(
         self, pod_slot: tuple[str, int], pass_s: int, limit: int
     ) -> None:
         self.work([(pod_slot, STORE_FAILED, {"claim_next": False, "ahead": False})])
         self._pass(pass_s)
+        # All who wait are due, or none: how long they do is random, but less than 30 s.
         ready = progress(self.conn, self.job).ready
         # All of them: earlier histories have left some, too.
         while datums.promote_delayed(self.conn, limit=limit) == limit:
             pass
         assert progress(self.conn, self.job).ready == ready
         waiting = value(self.conn, WAITING, self.job.job_no)
-        assert waiting == 0 or pass_s < 30, "after so few failures nothing waits for longer"
+        assert waiting == 0 or pass_s == 0
 
-    @rule(pass_s=st.sampled_from([1, 1, 1, 40, 90]), limit=st.integers(1, 4))
+    @rule(pass_s=st.sampled_from([0, 0, 40, 90]), limit=st.integers(1, 4))
     def expire(self, pass_s: int, limit: int) -> None:
         self._pass(pass_s)
         # All of them: which ones come first is PostgreSQL's choice, and not the same each time.
