@@ -8,7 +8,7 @@ import msgspec
 import psycopg
 import pytest
 
-from falconeri.db import datums, jobs, workers
+from falconeri.db import datums, jobs, outputs, workers
 from falconeri.errors import ClaimLost, DatumNotFound, InvalidInput, JobNotRetryable
 from falconeri.states import AttemptOutcome, DatumStatus, FailureClass, JobStatus, Verdict
 from falconeri.wire.work import ProgramOptions
@@ -25,6 +25,7 @@ from tests.sql.factories import (
     progress,
     refused,
 )
+from tests.sql.output_calls import A, register
 
 RECOVERED = msgspec.structs.replace(failed(), outcome=AttemptOutcome.RECOVERED)
 
@@ -46,6 +47,15 @@ def test_a_recovered_datum_is_done_and_its_failure_is_kept(conn: psycopg.Connect
     assert (counts.status, counts.done, counts.recovered) == (JobStatus.DONE, 2, 1)
     assert (counts.error, counts.failed_attempts) == (0, 0)
     recount.check(conn, job)
+
+
+def test_what_a_recovered_datum_had_stored_is_deleted_at_once(conn: psycopg.Connection) -> None:
+    held = claim(conn, make_job(conn, 1))
+    register(conn, held, [A])
+
+    complete(conn, held, report=RECOVERED)
+
+    assert [d.uri for d in outputs.take_deletions(conn, limit=9)] == [A]
 
 
 def test_the_worker_that_recovered_a_datum_gets_the_next_one(conn: psycopg.Connection) -> None:
