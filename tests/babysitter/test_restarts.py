@@ -112,6 +112,7 @@ def tasks(used_state: CopyState) -> Iterator[Tasks]:
     finally:
         process.kill()
         process.wait()
+        sys.stderr.write(log.read_text())  # pytest shows it of a test that failed
         tasks.stop_postgres()
         processes.wait_until_nothing_is_left(directory)
         shutil.rmtree(directory)
