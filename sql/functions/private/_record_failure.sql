@@ -17,8 +17,8 @@ begin
     p_claim.job_no, p_claim.seq, p_claim.attempt, p_claim.worker_no, p_claim.slot, p_report.outcome,
     p_final, p_report.failure_class, p_claim.claimed_at, falconeri._now(),
     p_report.exit_code, p_report.signal, falconeri._kept_text(coalesce(p_report.output, '')),
-    falconeri._kept_text(p_report.error_message), falconeri._kept_text(p_report.backtrace), p_report.bytes_in, p_report.bytes_out, p_report.cpu_s,
-    p_report.peak_memory_bytes
+    falconeri._kept_text(p_report.error_message), falconeri._kept_text(p_report.backtrace), p_report.bytes_in,
+    p_report.bytes_out, p_report.cpu_s, p_report.peak_memory_bytes
   );
   perform falconeri._abandon_outputs(p_claim.job_no, p_claim.seq, p_wait_s);
   perform falconeri._free_claim(p_claim.worker_no, p_claim.slot);
