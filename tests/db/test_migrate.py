@@ -46,8 +46,10 @@ insert into falconeri.shards (
   job_no, shard, first_seq, next_seq, last_seq, open, max_tries, max_losses
 )
 select 7, i, 2 * i + 1, 2 * i + 1, 2 * i + 2, 2, 3, 100 from generate_series(0, 19) i;
+insert into falconeri.workers (job_no, pod_name, node_name, leased, registered_at)
+values (7, 'pod-1', 'old-node', true, now());
 """
-"""A running job of 40 datums as the first five migrations know it."""
+"""A running job of 40 datums and a worker as the first five migrations know them."""
 
 
 def value(url: str, query: str) -> object:
@@ -263,6 +265,8 @@ def test_job_that_runs_since_the_first_tables_ends_with_the_newest(
     with psycopg.connect(empty_database_url, autocommit=True) as conn:
         job = NewJobKey(7, UUID(int=7))
         recount.check(conn, job)
+        due = "select count(*) from falconeri.workers where lease_check_at < now()"
+        assert conn.execute(due).fetchone() == (1,), "or what it holds never expires"
         seen = [claim(conn, job, f"pod-{number}") for number in range(1, 41)]
         assert {file.local_path for held in seen for file in held.inputs} == {
             f"/pfs/in/{number}" for number in range(1, 41)

@@ -1,4 +1,4 @@
-"""What workers call for each datum reads no table whole, whatever its plans were made for."""
+"""What is called again and again reads no table whole, whatever its plans were made for."""
 
 from __future__ import annotations
 
@@ -52,6 +52,22 @@ def test_hub_reads_no_claims_of_others(conn: psycopg.Connection, connect: Connec
         claim_by_hub(conn, job)
 
     assert rows_read(other, conn) - before < 20 * TIMES
+
+
+def test_look_at_leases_reads_what_is_due_and_no_worker_beside(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 400)
+    for number in range(400):
+        claim(conn, job, f"pod-{number}")
+    conn.execute("analyze")
+    for _ in range(TIMES):
+        workers.requeue_expired(conn, limit=9)
+    conn.execute("update falconeri.workers set lease_check_at = default where pod_name = 'pod-6'")
+    before = rows_read(conn)
+
+    for _ in range(TIMES):
+        workers.requeue_expired(conn, limit=9)
+
+    assert 0 < rows_read(conn) - before < 10 * TIMES
 
 
 def claim_by_hub(conn: psycopg.Connection, job: NewJobKey) -> None:

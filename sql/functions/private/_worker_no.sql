@@ -16,7 +16,8 @@ begin
   insert into falconeri.workers (job_no, pod_name, node_name, leased, registered_at, rung)
   values (p_job.job_no, p_pod_name, p_node_name, p_leased, falconeri._now(), p_rung)
   on conflict (job_no, pod_name) do update set
-    leased = excluded.leased, ended_at = null, end_class = null, end_message = null
+    leased = excluded.leased, ended_at = null, end_class = null, end_message = null,
+    lease_check_at = default
   returning * into v_worker;
   return v_worker.worker_no;
 end
