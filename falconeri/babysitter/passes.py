@@ -87,7 +87,7 @@ class Babysitter:
         with _isolated("requeue_orphans"):
             self._requeue_orphans()
         with _isolated("requeue_expired"), self.db.connection() as conn:
-            while db_workers.requeue_expired(conn, limit=BATCH) == BATCH:
+            while db_workers.requeue_expired(conn, limit=BATCH).looked == BATCH:
                 pass
         with _isolated("promote_delayed"), self.db.connection() as conn:
             while db_datums.promote_delayed(conn, limit=BATCH) == BATCH:

@@ -27,6 +27,13 @@ class Holder(Struct, frozen=True):
     held_s: float
 
 
+class Expiry(Struct, frozen=True):
+    """At how many workers it was looked, and how many datums were given back."""
+
+    looked: int
+    lost: int
+
+
 def register_worker(
     conn: Connection, *, job_id: UUID, pod_name: str, node_name: str, rung: int = 0
 ) -> WorkOrder:
@@ -84,10 +91,11 @@ def requeue_lost(
     return cast("tuple[int]", row)[0]
 
 
-def requeue_expired(conn: Connection, *, limit: int) -> int:
-    """Give back what workers hold whose lease ran out; call again while it returns `limit`."""
-    row = conn.execute("select falconeri.requeue_expired(%s)", (limit,)).fetchone()
-    return cast("tuple[int]", row)[0]
+def requeue_expired(conn: Connection, *, limit: int) -> Expiry:
+    """Give back what workers hold whose lease ran out; call again while it looked at `limit`."""
+    with conn.cursor(row_factory=record(Expiry)) as cursor:
+        cursor.execute("select * from falconeri.requeue_expired(%s)", (limit,))
+        return cast("Expiry", cursor.fetchone())
 
 
 def list_workers(conn: Connection, *, job_id: UUID, after: str | None, limit: int) -> list[Worker]:

@@ -111,7 +111,7 @@ def test_what_the_hub_hands_out_expires_without_a_sign_of_life(conn: psycopg.Con
     hand_out(conn, job.job_id, ["a", "b"])
     set_now(conn, in_s=61)
 
-    assert workers.requeue_expired(conn, limit=9) == 2
+    assert workers.requeue_expired(conn, limit=9).lost == 2
     recount.check(conn, job)
 
 

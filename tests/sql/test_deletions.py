@@ -57,7 +57,7 @@ def test_what_a_silent_worker_may_still_write_is_deleted_a_lease_later(
     set_now(conn, in_s=30)
     lose(conn, job, "dead")
     set_now(conn, in_s=61)
-    assert workers.requeue_expired(conn, limit=9) == 1
+    assert workers.requeue_expired(conn, limit=9).lost == 1
     jobs.cancel_job(conn, job_id=job.job_id)
 
     assert [d.uri for d in outputs.take_deletions(conn, limit=9)] == [A]

@@ -18,7 +18,7 @@ from tests.sql.factories import claim, complete, lose, make_job, set_clock, valu
 def look(conn: psycopg.Connection, time: str) -> int:
     """What has expired at this time."""
     set_clock(conn, time)
-    return workers.requeue_expired(conn, limit=9)
+    return workers.requeue_expired(conn, limit=9).lost
 
 
 def show_life(conn: psycopg.Connection, job: NewJobKey, time: str) -> None:
@@ -145,16 +145,34 @@ def test_dead_worker_that_still_got_something_loses_it(conn: psycopg.Connection)
     job = make_job(conn, 2)
     set_clock(conn, "00:00:00")
     claim(conn, job)
-    conn.execute(
-        "update falconeri.workers set ended_at = '2000-01-01', end_class = 'evicted',"
-        " end_message = 'gone'"
-    )
+    conn.execute("update falconeri.workers set ended_at = '2000-01-01', end_class = 'evicted'")
 
     assert (look(conn, "00:00:10"), next_look(conn)) == (0, "00:01:00")
     assert look(conn, "00:01:00.001") == 1
 
 
-def test_claim_that_was_locked_is_looked_at_again_at_once(
+def test_claim_on_its_way_while_a_death_takes_long_to_be_noted_expires(
+    conn: psycopg.Connection, connect: Connect
+) -> None:
+    job = make_job(conn, 2)
+    undertaker, pod = connect(), connect()
+    for each in (conn, undertaker):
+        set_clock(each, "00:00:00")
+    complete(conn, claim(conn, job))
+    undertaker.execute("begin")
+    die(undertaker, job)
+    set_clock(pod, "00:01:30")
+    pod.execute("begin")
+    claim(pod, job)  # which sees it alive
+    undertaker.execute("commit")
+    assert look(conn, "00:01:31") == 0
+
+    pod.execute("commit")
+
+    assert look(conn, "00:02:31.001") == 1
+
+
+def test_claim_that_was_locked_is_looked_at_again_after_a_second(
     conn: psycopg.Connection, connect: Connect
 ) -> None:
     job = make_job(conn, 2)
@@ -164,10 +182,24 @@ def test_claim_that_was_locked_is_looked_at_again_at_once(
     other.execute("begin")
     other.execute("select from falconeri.claims for update")
 
-    assert look(conn, "00:01:30") == 0
+    assert (look(conn, "00:01:30"), next_look(conn)) == (0, "00:01:31")
     other.execute("rollback")
 
-    assert look(conn, "00:01:30") == 1
+    assert look(conn, "00:01:31.001") == 1
+
+
+def test_workers_that_have_been_due_for_longest_come_first(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 4)
+    for second in (3, 1, 2):
+        set_clock(conn, f"00:00:0{second}")
+        claim(conn, job, f"pod-{second}")
+    look(conn, "00:00:10")
+    set_clock(conn, "00:02:00")
+
+    lost = [workers.requeue_expired(conn, limit=1).lost for _ in range(2)]
+
+    assert lost == [1, 1]
+    assert [held.pod_name for held in workers.list_holders(conn)] == ["pod-3"]
 
 
 def test_worker_that_somebody_changes_is_waited_for_by_no_look(

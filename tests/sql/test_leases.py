@@ -69,15 +69,15 @@ def test_claim_without_a_sign_of_life_expires(conn: psycopg.Connection) -> None:
     job = make_job(conn, 1, lease_s=60)
     held = claim(conn, job)
     set_now(conn, in_s=59)
-    assert workers.requeue_expired(conn, limit=9) == 0
+    assert workers.requeue_expired(conn, limit=9).lost == 0
 
     set_now(conn, in_s=61)
 
-    assert workers.requeue_expired(conn, limit=9) == 1
+    assert workers.requeue_expired(conn, limit=9).lost == 1
     assert datum(conn, held.datum_id).status is DatumStatus.READY
     lost = value(conn, "select failure_class from falconeri.attempts")
     assert lost == FailureClass.LOST_WORKER
-    assert workers.requeue_expired(conn, limit=9) == 0
+    assert workers.requeue_expired(conn, limit=9).lost == 0
     recount.check(conn, job)
 
 
@@ -91,9 +91,9 @@ def test_sign_of_life_extends_the_lease(conn: psycopg.Connection) -> None:
     assert (answer.job_status, answer.lost) == (JobStatus.RUNNING, [])
 
     set_now(conn, in_s=109)
-    assert workers.requeue_expired(conn, limit=9) == 0
+    assert workers.requeue_expired(conn, limit=9).lost == 0
     set_now(conn, in_s=112)
-    assert workers.requeue_expired(conn, limit=9) == 1
+    assert workers.requeue_expired(conn, limit=9).lost == 1
 
 
 def test_lease_lasts_to_the_second_from_the_last_sign_of_life(conn: psycopg.Connection) -> None:
@@ -105,9 +105,9 @@ def test_lease_lasts_to_the_second_from_the_last_sign_of_life(conn: psycopg.Conn
         workers.extend_leases(conn, job_id=job.job_id, pod_name="pod-1", held=[])
 
     set_clock(conn, "00:01:40")
-    assert workers.requeue_expired(conn, limit=9) == 0
+    assert workers.requeue_expired(conn, limit=9).lost == 0
     set_clock(conn, "00:01:40.001")
-    assert workers.requeue_expired(conn, limit=9) == 1
+    assert workers.requeue_expired(conn, limit=9).lost == 1
 
 
 def test_restart_of_the_database_counts_as_a_sign_of_life(conn: psycopg.Connection) -> None:
@@ -117,10 +117,10 @@ def test_restart_of_the_database_counts_as_a_sign_of_life(conn: psycopg.Connecti
     conn.execute("reset falconeri.now")
     conn.execute("delete from falconeri.heartbeats")  # as a crash does
 
-    assert workers.requeue_expired(conn, limit=9) == 0
+    assert workers.requeue_expired(conn, limit=9).lost == 0
 
 
-def test_what_ended_jobs_have_left_uses_up_no_limit(conn: psycopg.Connection) -> None:
+def test_what_ended_jobs_have_left_is_given_back_by_nobody(conn: psycopg.Connection) -> None:
     ended, job = make_job(conn, 3), make_job(conn, 1)
     for slot in range(3):
         claim(conn, ended, slot=slot)
@@ -128,7 +128,10 @@ def test_what_ended_jobs_have_left_uses_up_no_limit(conn: psycopg.Connection) ->
     jobs.cancel_job(conn, job_id=ended.job_id)
     set_now(conn, in_s=61)
 
-    assert workers.requeue_expired(conn, limit=1) == 1
+    looks = [workers.requeue_expired(conn, limit=1) for _ in range(3)]
+
+    assert [each.looked for each in looks] == [1, 1, 0]
+    assert sorted(each.lost for each in looks) == [0, 0, 1]
 
 
 def test_other_pods_sign_of_life_extends_nothing(conn: psycopg.Connection) -> None:
@@ -139,7 +142,7 @@ def test_other_pods_sign_of_life_extends_nothing(conn: psycopg.Connection) -> No
     workers.extend_leases(conn, job_id=job.job_id, pod_name="pod-2", held=[])
     set_now(conn, in_s=70)
 
-    assert workers.requeue_expired(conn, limit=9) == 1
+    assert workers.requeue_expired(conn, limit=9).lost == 1
     assert [h.pod_name for h in workers.list_holders(conn)] == ["pod-2"]
 
 
@@ -148,7 +151,7 @@ def test_worker_that_sends_no_heartbeats_does_not_expire(conn: psycopg.Connectio
     claim(conn, job, leased=False)
     set_now(conn, in_s=100_000)
 
-    assert workers.requeue_expired(conn, limit=9) == 0
+    assert workers.requeue_expired(conn, limit=9).lost == 0
 
 
 def test_limit_leaves_the_rest_for_the_next_call(conn: psycopg.Connection) -> None:
@@ -157,7 +160,9 @@ def test_limit_leaves_the_rest_for_the_next_call(conn: psycopg.Connection) -> No
         claim(conn, job, f"pod-{i}")
     set_now(conn, in_s=61)
 
-    assert [workers.requeue_expired(conn, limit=2) for _ in range(3)] == [2, 1, 0]
+    looks = [workers.requeue_expired(conn, limit=2) for _ in range(3)]
+
+    assert [(each.looked, each.lost) for each in looks] == [(2, 2), (1, 1), (0, 0)]
     recount.check(conn, job)
 
 
@@ -232,7 +237,7 @@ def test_latest_request_says_whether_a_pod_sends_heartbeats(
     claim(conn, job, leased=leased)
     set_now(conn, in_s=61)
 
-    assert workers.requeue_expired(conn, limit=9) == leased
+    assert workers.requeue_expired(conn, limit=9).lost == leased
 
 
 def test_pod_that_registers_will_send_heartbeats(conn: psycopg.Connection) -> None:
@@ -241,7 +246,7 @@ def test_pod_that_registers_will_send_heartbeats(conn: psycopg.Connection) -> No
     workers.register_worker(conn, job_id=job.job_id, pod_name="pod-1", node_name="n")
     set_now(conn, in_s=61)
 
-    assert workers.requeue_expired(conn, limit=9) == 1
+    assert workers.requeue_expired(conn, limit=9).lost == 1
 
 
 def test_first_cause_of_death_stays_until_the_pod_is_alive_again(conn: psycopg.Connection) -> None:
@@ -311,8 +316,8 @@ def test_two_babysitters_share_expired_claims(conn: psycopg.Connection, connect:
     set_now(conn, in_s=61)
     set_now(other, in_s=61)
     other.execute("begin")
-    assert workers.requeue_expired(other, limit=2) == 2
-    with blocked(conn, lambda: workers.requeue_expired(conn, limit=9)) as rest:
+    assert workers.requeue_expired(other, limit=2).lost == 2
+    with blocked(conn, lambda: workers.requeue_expired(conn, limit=9).lost) as rest:
         other.execute("commit")
 
     assert rest.result() == 2
@@ -336,10 +341,10 @@ def test_what_is_given_back_once_is_not_given_back_twice(
     other.execute("begin")
     if first == "lost":
         assert _lose(other, job.job_id) == 1
-        assert workers.requeue_expired(conn, limit=9) == 0  # its claim is locked: skipped
+        assert workers.requeue_expired(conn, limit=9).lost == 0  # its claim is locked: skipped
         other.execute("commit")
     else:
-        assert workers.requeue_expired(other, limit=9) == 1
+        assert workers.requeue_expired(other, limit=9).lost == 1
         with blocked(conn, lambda: _lose(conn, job.job_id)) as second:
             other.execute("commit")
         assert second.result() == 0

@@ -113,7 +113,7 @@ def test_sign_of_life_during_an_expiry_saves_nothing_and_the_next_one_says_so(
     pod.execute("set lock_timeout = '1s'")
     other.execute("begin")
     other.execute("select from falconeri.shards for no key update")
-    with blocked(conn, lambda: workers.requeue_expired(conn, limit=9)) as expired:
+    with blocked(conn, lambda: workers.requeue_expired(conn, limit=9).lost) as expired:
         assert show_life(pod, job, held) == [], "it waits for nobody, and knows nothing yet"
         other.execute("commit")
 
@@ -139,7 +139,7 @@ def test_expiry_goes_by_the_signs_of_life_that_are_over_and_waits_for_none(
     if seen:
         pod.execute("commit")
 
-    assert workers.requeue_expired(conn, limit=9) == (0 if seen else 1)
+    assert workers.requeue_expired(conn, limit=9).lost == (0 if seen else 1)
 
     pod.execute("commit")
     assert show_life(pod, job, held) == ([] if seen else [held.datum_id])
@@ -156,7 +156,7 @@ def test_expiry_while_the_job_is_canceled_leaves_it_alone_and_serves_the_others(
     set_now(conn, in_s=61)
     other.execute("begin")
     jobs.cancel_job(other, job_id=job.job_id)
-    with blocked(conn, lambda: workers.requeue_expired(conn, limit=9)) as expired:
+    with blocked(conn, lambda: workers.requeue_expired(conn, limit=9).lost) as expired:
         other.execute("commit")
 
     assert expired.result() == 1

@@ -157,7 +157,7 @@ def lose_one(conn: psycopg.Connection, job: Lively) -> None:
 
 def expire(conn: psycopg.Connection, _: Lively) -> None:
     set_now(conn, in_s=70)
-    assert workers.requeue_expired(conn, limit=9) == 1
+    assert workers.requeue_expired(conn, limit=9).lost == 1
 
 
 def show_life(conn: psycopg.Connection, job: Lively) -> None:

@@ -130,7 +130,7 @@ def test_expired_lease_wakes_those_who_watch(conn: psycopg.Connection, connect: 
     watch(conn, job.job_id)
     set_now(conn, in_s=61)
 
-    assert workers.requeue_expired(conn, limit=9) == 2
+    assert workers.requeue_expired(conn, limit=9).lost == 2
 
     assert notified(listener) == [str(job.job_id)]
 

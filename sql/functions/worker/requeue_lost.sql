@@ -13,7 +13,8 @@ begin
   update falconeri.workers w set
     ended_at = coalesce(w.ended_at, falconeri._now()),
     end_class = coalesce(w.end_class, p_failure_class),
-    end_message = coalesce(w.end_message, p_message)
+    end_message = coalesce(w.end_message, p_message),
+    lease_check_at = default
   where w.job_no = v_job.job_no and w.pod_name = p_pod_name
   returning w.worker_no into v_worker_no;
   return falconeri._lose_claims(

@@ -14,12 +14,9 @@ from falconeri.errors import JobNotFound, JobNotRetryable, JobNotRunning, JobRun
 from falconeri.states import FailureClass
 from tests.sql.factories import set_now
 from tests.sql.stress.board import Board
-from tests.sql.stress.population import LEASE_S
 from tests.sql.stress.session import Session
 from tests.sql.stress.tally import Tally
 
-GRACE_S = 0.25
-"""How long the babysitters really wait for a sign of life."""
 ALL_DELAYS_S = 4 * 3600
 REASON = "the workers are gone"
 
@@ -27,7 +24,7 @@ T = TypeVar("T")
 
 
 class Babysitter:
-    """Gives back what dead and silent pods hold, and what has waited; its clock is fast."""
+    """Gives back what dead and silent pods hold, and what has waited: then its clock is fast."""
 
     def __init__(self, session: Session, board: Board, tally: Tally, seed: str) -> None:
         self._session, self._board, self._tally = session, board, tally
@@ -45,7 +42,7 @@ class Babysitter:
 
     def _tend(self, limit: int) -> None:
         self._bury_the_dead()
-        self._later(LEASE_S - GRACE_S, lambda conn: workers.requeue_expired(conn, limit=limit))
+        self._session.insist(lambda conn: workers.requeue_expired(conn, limit=limit))
         self._later(ALL_DELAYS_S, lambda conn: datums.promote_delayed(conn, limit=limit))
         self._unlink(limit)
 

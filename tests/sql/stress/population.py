@@ -10,7 +10,7 @@ import psycopg
 
 from tests.sql.factories import make_job
 
-LEASE_S = 60
+LEASE_S = 1
 PER_TRANSACTION = 50
 """Jobs made at once."""
 
