@@ -20,7 +20,8 @@ from procrastinate.exceptions import ConnectorException
 
 from falconeri.babysitter.passes import Babysitter
 from falconeri.babysitter.pulse import EVERY_S, Pulse, serving
-from falconeri.babysitter.tasks import QUEUE, make_tasks, revive
+from falconeri.babysitter.revival import revive
+from falconeri.babysitter.tasks import QUEUE, make_tasks
 from falconeri.client.retry import RetryPolicy
 from falconeri.cluster.choice import open_cluster
 from falconeri.db.pool import Database

@@ -10,23 +10,16 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import procrastinate
-from procrastinate import PsycopgConnector, jobs
-from procrastinate.exceptions import ConnectorException
-from psycopg.errors import RaiseException
+from procrastinate import PsycopgConnector
 
+from falconeri.babysitter.revival import Endings, forget, revive
 from falconeri.db.pool import CONNECTION_SETTINGS, POOL_SETTINGS
-from falconeri.log import get_logger
 
 if TYPE_CHECKING:
     from falconeri.babysitter.passes import Babysitter
 
-log = get_logger(__name__)
-
 QUEUE = "falconeri"
 """As `sql/functions/private/_defer_task.sql` writes it."""
-
-KEPT_H = 168
-"""How long operators can look at a failed task in procrastinate's tables."""
 
 # procrastinate's own SQL names its tables without a schema.
 _SETTINGS: dict[str, Any] = {
@@ -41,7 +34,11 @@ def make_tasks(database_url: str, babysitter: Babysitter) -> procrastinate.App:
     connector = PsycopgConnector(
         conninfo=database_url, min_size=1, max_size=4, kwargs=_SETTINGS, **POOL_SETTINGS
     )
-    app = procrastinate.App(connector=connector)
+    endings = Endings(connector)
+    app = procrastinate.App(
+        connector=connector, worker_defaults={"worker_middleware": [endings.meet]}
+    )
+    app.job_manager = endings
     retry = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
 
     @app.task(name="start_workers", queue=QUEUE, retry=retry)
@@ -94,27 +91,3 @@ def make_tasks(database_url: str, babysitter: Babysitter) -> procrastinate.App:
     del start_workers, stop_workers, look_around, revive_tasks, forget_tasks
     del delete_leftovers, delete_old_jobs, sample_progress
     return app
-
-
-async def revive(app: procrastinate.App) -> None:
-    """Run again what a killed or cut-off process has left `doing`.
-
-    Its lock blocks the tasks behind it. Of a periodic one the next will do: it may wait already,
-    and two must not.
-    """
-    for job in await app.job_manager.get_stalled_jobs():
-        log.warning("task_revived", task=job.task_name)
-        try:
-            if job.queueing_lock:
-                await app.job_manager.finish_job(job, jobs.Status.ABORTED, delete_job=True)
-            else:
-                await app.job_manager.retry_job(job)
-        except ConnectorException as ex:
-            if not isinstance(ex.__cause__, RaiseException):
-                raise
-            # Another replica was faster.
-
-
-async def forget(app: procrastinate.App) -> None:
-    """Drop the tasks that failed long ago."""
-    await app.job_manager.delete_old_jobs(KEPT_H, include_failed=True, include_aborted=True)

@@ -26,6 +26,17 @@ from tests.babysitter.test_passes import make_job
 from tests.conftest import CopyState
 from tests.folders import make_folder
 from tests.processes import wait_until
+from tests.sql.factories import value
+
+UNDER_WAY = """
+select max(id) from procrastinate.procrastinate_jobs
+where task_name = 'look_around' and status = 'doing'
+"""
+CUT_OFF = """
+select count(pg_terminate_backend(pid)) from pg_stat_activity
+where query like '%%finish_job%%' and wait_event_type = 'Lock' and pid <> pg_backend_pid()
+"""
+"""Ends the connection by which the end of a task is about to be written down."""
 
 
 @dataclass
@@ -145,6 +156,28 @@ def test_absent_postgres_is_awaited_for_ever_and_said_so_at_intervals(tasks: Tas
 
     job_id = tasks.make_job()
     wait_until(lambda: tasks.has_worker(job_id))
+
+
+def test_pass_whose_end_could_not_be_written_down_keeps_no_other_from_beginning(
+    tasks: Tasks,
+) -> None:
+    with tasks.connect() as conn, tasks.connect() as holder:
+        with tasks.connect() as hindrance:
+            hindrance.execute("begin")
+            hindrance.execute("lock table falconeri.claims")
+            number = wait_until(lambda: value(conn, UNDER_WAY))
+            holder.execute("begin")
+            holder.execute(
+                "select from procrastinate.procrastinate_jobs where id = %s for update", (number,)
+            )
+            hindrance.execute("rollback")
+        wait_until(lambda: value(conn, CUT_OFF))
+        holder.execute("rollback")
+
+        tasks.wait_for_event("task_was_cut_off")
+
+        left = "select count(*) from procrastinate.procrastinate_jobs where id = %s"
+        wait_until(lambda: value(conn, left, number) == 0)
 
 
 def test_tasks_can_be_stopped_while_postgres_is_away(tasks: Tasks) -> None:

@@ -10,7 +10,7 @@ import procrastinate
 import psycopg
 import pytest
 
-from falconeri.babysitter import tasks
+from falconeri.babysitter import revival, tasks
 from tests.babysitter.test_passes import Babysitter, babysitter, cluster
 
 __all__ = ["babysitter", "cluster"]
@@ -59,7 +59,7 @@ def test_task_that_was_cut_off_runs_again(
 ) -> None:
     cut_off = make_task(queue, "start_workers", "doing", lock="workers:1")
 
-    with_app(database_url, babysitter, tasks.revive)
+    with_app(database_url, babysitter, revival.revive)
 
     assert queue.execute(LEFT).fetchall() == [(cut_off, "todo")]
 
@@ -73,7 +73,7 @@ def test_periodic_task_that_was_cut_off_gives_way_to_the_next_one(
     )
     last = make_task(queue, "start_workers", "doing", lock="workers:1")
 
-    with_app(database_url, babysitter, tasks.revive)
+    with_app(database_url, babysitter, revival.revive)
 
     assert queue.execute(LEFT).fetchall() == [(waiting, "todo"), (last, "todo")]
 
@@ -89,7 +89,7 @@ def test_task_that_another_replica_has_revived_is_left_alone(
         found = await app.job_manager.get_stalled_jobs()
         queue.execute("delete from procrastinate_jobs where id <> %s", (last,))
         with patch.object(app.job_manager, "get_stalled_jobs", return_value=found):
-            await tasks.revive(app)
+            await revival.revive(app)
 
     with_app(database_url, babysitter, revive_late)
 
@@ -108,6 +108,6 @@ def test_failed_tasks_are_forgotten_after_a_week(
         (old, waiting),
     )
 
-    with_app(database_url, babysitter, tasks.forget)
+    with_app(database_url, babysitter, revival.forget)
 
     assert queue.execute(LEFT).fetchall() == [(young, "failed"), (waiting, "todo")]
