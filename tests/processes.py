@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,7 +46,8 @@ def kill(folder: Path, words: str) -> set[int]:
     pids = find(folder, words)
     assert pids, f"no process with {words}"
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # gone with one that was killed before it
+            os.kill(pid, signal.SIGKILL)
     return pids
 
 
