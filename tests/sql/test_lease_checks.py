@@ -72,6 +72,19 @@ def test_what_a_worker_claims_after_a_look_at_it_expires_in_time(conn: psycopg.C
     recount.check(conn, job)
 
 
+def test_idle_worker_is_looked_at_again_and_again(conn: psycopg.Connection) -> None:
+    job = make_job(conn, 2)
+    set_clock(conn, "00:00:00")
+    complete(conn, claim(conn, job))
+
+    for seen, then in (
+        ("00:00:10", "00:01:10"),
+        ("00:01:20", "00:02:20"),
+        ("00:02:30", "00:03:30"),
+    ):
+        assert (look(conn, seen), next_look(conn)) == (0, then)
+
+
 def test_each_worker_has_claims_and_a_lease_of_its_own(conn: psycopg.Connection) -> None:
     short, long = make_job(conn, lease_s=30), make_job(conn, lease_s=90)
     set_clock(conn, "00:00:00")
@@ -159,6 +172,7 @@ def test_claim_on_its_way_while_a_death_takes_long_to_be_noted_expires(
     for each in (conn, undertaker):
         set_clock(each, "00:00:00")
     complete(conn, claim(conn, job))
+    look(conn, "00:00:10")
     undertaker.execute("begin")
     die(undertaker, job)
     set_clock(pod, "00:01:30")
