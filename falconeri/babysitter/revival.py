@@ -63,7 +63,7 @@ class Endings(JobManager):
 
     _worker: Worker | None = None
 
-    async def meet(self, call_next: AsyncCallNext, context: JobContext, worker: Worker) -> Any:  # noqa: ANN401 - procrastinate's
+    async def meet(self, call_next: AsyncCallNext, context: JobContext, worker: Worker) -> object:
         """A middleware that makes the worker known."""
         del context
         self._worker = worker

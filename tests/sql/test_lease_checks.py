@@ -109,31 +109,30 @@ def die(conn: psycopg.Connection, job: NewJobKey) -> None:
     lose(conn, job, failure_class=FailureClass.EVICTED)
 
 
-@pytest.mark.parametrize("leave", [send_no_heartbeats, end_its_job, die])
-def test_worker_without_leases_is_looked_at_no_more(
-    conn: psycopg.Connection, leave: Callable[[psycopg.Connection, NewJobKey], None]
-) -> None:
-    job = make_job(conn, 2)
-    set_clock(conn, "00:00:00")
-    claim(conn, job)
-    leave(conn, job)
-    look(conn, "00:00:10")
-
-    look(conn, "00:01:10.001")
-
-    assert next_look(conn) is None
+Leave = Callable[[psycopg.Connection, NewJobKey], None]
 
 
-@pytest.mark.parametrize("leave", [send_no_heartbeats, die])
-def test_worker_that_comes_back_is_looked_at_again(
-    conn: psycopg.Connection, leave: Callable[[psycopg.Connection, NewJobKey], None]
-) -> None:
+def look_until_it_has_left(conn: psycopg.Connection, leave: Leave) -> NewJobKey:
+    """A job whose worker has no lease any more and is looked at twice."""
     job = make_job(conn, 2)
     set_clock(conn, "00:00:00")
     claim(conn, job)
     leave(conn, job)
     for time in ("00:00:10", "00:01:10.001"):
         look(conn, time)
+    return job
+
+
+@pytest.mark.parametrize("leave", [send_no_heartbeats, end_its_job, die])
+def test_worker_without_leases_is_looked_at_no_more(conn: psycopg.Connection, leave: Leave) -> None:
+    look_until_it_has_left(conn, leave)
+
+    assert next_look(conn) is None
+
+
+@pytest.mark.parametrize("leave", [send_no_heartbeats, die])
+def test_worker_that_comes_back_is_looked_at_again(conn: psycopg.Connection, leave: Leave) -> None:
+    job = look_until_it_has_left(conn, leave)
     assert next_look(conn) is None
 
     set_clock(conn, "00:02:00")
